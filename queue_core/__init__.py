@@ -1,0 +1,1 @@
+"""Prinia's queue: durable background tasks for Python."""

@@ -1,0 +1,212 @@
+"""The write contract: what a store does for producers and workers. These docstrings are its specification.
+
+``tests/conformance`` is the same specification as tests. Every method is atomic unless it says otherwise: it happens whole
+or not at all, and what it returned survives the death of any process. Every method may raise StoreUnavailable, after which
+nothing of the call is stored. Every change is counted in the numbers of ``expose.Metrics`` in the same transaction and announced to
+``expose.Watch``.
+
+*Now* is always the store's own now: ``Backend.now``. Delays go in as seconds; the store adds them to its now.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.outcome import Ack
+from queue_core.task import Claim, Lease, NewTask, Pushed, Task
+from queue_core.worker_info import Beat, BeatReply, Registration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a backend can do. Callers ask here and never for a backend by name."""
+
+    persistent: bool
+    """Tasks survive the end of the process."""
+    cross_process: bool
+    """Other processes can share the store."""
+    transactions: tuple[str, ...] = ()
+    """Kinds of connection whose transaction ``push_in`` can join, as ``sqlite3``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a claim returned."""
+
+    tasks: list[Claim]
+    """In the order in which they should start."""
+    next_due: float | None = None
+    """Seconds until the next scheduled task of the asked queues is due; None when there is none, or when more work is due already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What a rescue did."""
+
+    pending: int = 0
+    """Tasks that went back to wait."""
+    killed: int = 0
+    """Tasks that ended Killed: ``crashed``, ``exhausted`` or, if their kill was asked for, ``killed``."""
+    workers: tuple[str, ...] = ()
+    """Names of the workers that were found lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long finished tasks stay, in seconds; None keeps them for ever. ``queues`` overrides by queue name."""
+
+    done: float | None = 7 * 86_400
+    killed: float | None = 30 * 86_400
+    workers: float | None = 86_400
+    """Records of workers that ended."""
+    minutes: float | None = 2 * 86_400
+    """Rollups by minute; those by hour stay 30 times and those by day 365 times as long."""
+    audit: float | None = 365 * 86_400
+    queues: "dict[QueueName, Retention]" = field(default_factory=dict)
+
+
+class Wakeups(Protocol):
+    """Tells one worker when to look again. An async context manager; leaving it stops the listening."""
+
+    async def __aenter__(self) -> "Wakeups": ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def wait(self, timeout: float | None) -> bool:
+        """Wait until something happened that may concern the worker since the last ``wait`` returned (work due in its queues, a
+        kill or pause asked for), or for ``timeout`` seconds. True: woken; False: timed out. May wake for nothing; never sleeps
+        through a wake-up that came between two waits.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """A store of tasks. See the module's docstring for what holds for every method."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this backend can do."""
+        ...
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. Safe to call from many processes at once, and again when open."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, then disconnect. Safe to call twice."""
+        ...
+
+    async def now(self) -> datetime:
+        """The store's time: aware, UTC."""
+        ...
+
+    # --- producers -----------------------------------------------------------------------------------
+
+    async def push(self, tasks: Sequence[NewTask]) -> list[Pushed]:
+        """Store ``tasks`` as Pending, all or none, and return them in the same order.
+
+        A task is due at ``run_at``, at now + ``run_after``, or now. Where a task with the same key exists in the same queue, in any
+        state, nothing is stored for it and the existing task is returned with ``created=False``; so too for the second of two with
+        the same key in one call. An id that is stored already raises InvalidValue. Waiting workers are woken.
+        """
+        ...
+
+    async def push_in(self, connection: Any, tasks: Sequence[NewTask]) -> list[Pushed]:
+        """As ``push``, inside the transaction that the caller has open on ``connection``: the tasks appear when it commits and
+        vanish with its rollback. Raises InvalidValue for a connection of a kind not in ``capabilities.transactions``, or to another store.
+        """
+        ...
+
+    def wait_for(self, ids: Sequence[TaskId], *, timeout: float | None = None) -> AsyncIterator[Task]:
+        """Yield each task of ``ids`` once, as it reaches a final state; finished ones at once. Survives a lost connection.
+
+        Raises UnknownTask for ids that are not stored, ResultTimeout when ``timeout`` seconds passed with some unfinished.
+        """
+        ...
+
+    # --- a worker's life -----------------------------------------------------------------------------
+
+    async def register(self, worker: Registration) -> Rescued:
+        """Record a process life of a worker as running, its lease starting now.
+
+        A living worker with the same name raises WorkerNameTaken. If that record's process is known to be gone (same host, no such
+        process), the record is marked lost and its tasks are rescued in the same transaction; the answer says what came back.
+        Names every queue of the worker as existing.
+        """
+        ...
+
+    def heartbeat(self, beat: Beat) -> BeatReply:
+        """Renew the leases of a process life. Synchronous, callable from any thread; blocks until it is stored, a few seconds at most."""
+        ...
+
+    async def deregister(self, boot: BootId) -> None:
+        """Record that the worker ended properly. What it still holds is released as by ``release``. Unknown boots are ignored."""
+        ...
+
+    def wakeups(self, boot: BootId, queues: Sequence[QueueName]) -> Wakeups:
+        """Wake-ups for one worker and its queues; to be entered before the first claim, so that nothing is missed."""
+        ...
+
+    # --- running tasks -------------------------------------------------------------------------------
+
+    async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
+        """Lease up to ``limit`` due tasks of ``queues`` whose name is in ``names`` (None: any name) to ``boot``.
+
+        Due are Pending and Failed tasks with run_at ≤ now. Order, also inside the answer: priority high to low, then run_at, then
+        order of pushing, over all the queues together. Paused queues give nothing. Tasks whose ``expires_at`` has passed are Killed
+        ``expired`` instead. The first ``start`` tasks of the answer are started as by ``start`` (Running); the others become Queued. No task
+        is ever leased twice at once. A ``boot`` that is not registered, or was declared lost, gets nothing.
+        """
+        ...
+
+    async def start(self, leases: Sequence[Lease]) -> list[bool]:
+        """Queued → Running; attempts + 1. For each lease, in order: whether it held. A False must not be run."""
+        ...
+
+    async def ack(self, acks: Sequence[Ack]) -> list[bool]:
+        """Store how attempts ended and what becomes of their tasks. For each, in order: whether its lease held; a False changed nothing.
+
+        Where the kill of a task was asked for, an ack to Failed or Pending is stored as Killed ``killed`` instead; Done stays Done. The
+        result of a Done task is kept as given. An attempt that did not simply succeed is kept in the task's history.
+        """
+        ...
+
+    async def release(self, leases: Sequence[Lease]) -> int:
+        """Give back Queued tasks that will not be started: → Pending, nothing counted (Killed, if that was asked for).
+
+        Returns how many leases held.
+        """
+        ...
+
+    async def progress(self, lease: Lease, fraction: float, note: str | None = None) -> bool:
+        """Record how far a running attempt is, 0 to 1. Whether the lease held."""
+        ...
+
+    async def kill_requests(self, boot: BootId) -> list[Lease]:
+        """The leases of ``boot`` whose Running tasks somebody asked to kill and that are not acked yet."""
+        ...
+
+    async def leases(self, boot: BootId) -> list[Lease]:
+        """Every lease that ``boot`` holds now; what a worker compares with its own view after trouble."""
+        ...
+
+    # --- housekeeping: every worker does it, none is needed ------------------------------------------------
+
+    async def rescue(self) -> Rescued:
+        """Take back the tasks of workers whose lease has run out, or that ended without giving them back.
+
+        Such a worker is marked lost. Each of its tasks gets crashes + 1 and a ``crashed`` attempt in its history if it had started, and goes
+        to Pending; to Killed ``killed`` if that was asked for, ``crashed`` when crashes > MAX_CRASHES, ``exhausted`` when all attempts
+        were started. Late writes of the old worker find their lease gone.
+        """
+        ...
+
+    async def expire(self) -> int:
+        """Kill waiting tasks whose ``expires_at`` has passed (reason ``expired``); a bounded batch. Returns how many."""
+        ...
+
+    async def prune(self, retention: Retention) -> int:
+        """Remove one small batch of what retention no longer keeps. Returns how many tasks went; call again until 0."""
+        ...

@@ -1,0 +1,120 @@
+"""Arguments and results to bytes and back. The codec's name is stored with each row, so mixed queues decode."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from queue_core.errors import DecodeError, EncodeError, InvalidValue
+
+T = TypeVar("T")
+
+
+class Codec(Protocol):
+    """Values to bytes and back. ``name`` is what is stored; two codecs must not share one."""
+
+    @property
+    def name(self) -> str:
+        """The name that is stored beside the bytes."""
+        ...
+
+    def encode(self, value: Any) -> bytes:
+        """The bytes of ``value``. Raises EncodeError for what the format cannot hold."""
+        ...
+
+    def decode(self, data: bytes) -> Any:
+        """The plain value (dict, list, str, number, bool, None) of ``data``. Raises DecodeError."""
+        ...
+
+
+def _encode(codec: str, encode: Any, value: Any) -> bytes:
+    try:
+        data: bytes = encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise EncodeError(f"{type(value).__name__} cannot be stored as {codec}: {error}.") from error
+    return data
+
+
+def _decode(codec: str, decode: Any, data: bytes) -> Any:
+    try:
+        return decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise DecodeError(f"The stored {len(data)} bytes are not valid {codec}: {error}.") from error
+
+
+def _plain(value: Any) -> Any:
+    """What the encoder may store in place of a value that it does not know."""
+    if _is_pydantic(type(value)):
+        return value.model_dump(mode="json")
+    raise InvalidValue(f"values of type {type(value).__name__} are not supported; pass builtins, dataclasses, msgspec structs or pydantic models")
+
+
+def _model(kind: type, value: Any) -> Any:
+    """Build a type that msgspec does not know from a plain value."""
+    if _is_pydantic(kind):
+        return kind.model_validate(value)  # type: ignore[attr-defined]  # pydantic is optional, so it is not imported
+    if isinstance(value, kind):
+        return value
+    raise DecodeError(f"arguments of type {kind.__name__} are not supported")
+
+
+def _is_pydantic(kind: type) -> bool:
+    pydantic = sys.modules.get("pydantic")  # a model can only exist where pydantic is imported
+    return pydantic is not None and issubclass(kind, pydantic.BaseModel)
+
+
+class JsonCodec:
+    """JSON by msgspec: builtins, dataclasses, structs, datetime, UUID, Decimal, bytes (as base64), pydantic models."""
+
+    name: Final = "json"
+
+    def __init__(self) -> None:
+        self._encoder = msgspec.json.Encoder(enc_hook=_plain)
+        self._decoder = msgspec.json.Decoder()
+
+    def encode(self, value: Any) -> bytes:
+        """The JSON bytes of ``value``. Raises EncodeError for what JSON cannot hold."""
+        return _encode(self.name, self._encoder.encode, value)
+
+    def decode(self, data: bytes) -> Any:
+        """The plain value that the JSON ``data`` holds. Raises DecodeError."""
+        return _decode(self.name, self._decoder.decode, data)
+
+
+class MsgPackCodec:
+    """MessagePack by msgspec: smaller than JSON, and bytes stay bytes."""
+
+    name: Final = "msgpack"
+
+    def __init__(self) -> None:
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+        self._decoder = msgspec.msgpack.Decoder()
+
+    def encode(self, value: Any) -> bytes:
+        """The MessagePack bytes of ``value``. Raises EncodeError for what the format cannot hold."""
+        return _encode(self.name, self._encoder.encode, value)
+
+    def decode(self, data: bytes) -> Any:
+        """The plain value that ``data`` holds. Raises DecodeError."""
+        return _decode(self.name, self._decoder.decode, data)
+
+
+CODECS: Final[Mapping[str, Codec]] = {codec.name: codec for codec in (JsonCodec(), MsgPackCodec())}
+"""The codecs that every reader knows by name."""
+
+
+def codec_named(name: str, known: Mapping[str, Codec] = CODECS) -> Codec:
+    """The codec called ``name``. Raises DecodeError, because it is asked for while reading a stored row."""
+    try:
+        return known[name]
+    except KeyError:
+        raise DecodeError(f"No codec is called {name!r}; known here: {', '.join(sorted(known))}.") from None
+
+
+def convert(value: Any, kind: type[T] | Any) -> T | Any:
+    """``value``, as decoded, made into ``kind`` (a builtin, dataclass, struct or pydantic model). Raises DecodeError."""
+    try:
+        return msgspec.convert(value, kind, strict=False, dec_hook=_model)
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        raise DecodeError(str(error)) from error

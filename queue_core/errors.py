@@ -1,0 +1,120 @@
+"""Every error that Prinia raises. The message names the thing, the rule, the value and the cure."""
+
+from collections.abc import Sequence
+
+
+class PriniaError(Exception):
+    """Base of every error of Prinia."""
+
+
+class InvalidValue(PriniaError, ValueError):
+    """A value given to Prinia breaks a rule. Nothing was stored."""
+
+
+class UnknownTaskName(InvalidValue):
+    """No registered task has this name."""
+
+
+class UnknownTask(PriniaError, LookupError):
+    """No stored task has this id."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self.ids = tuple(ids)
+        shown = ", ".join(self.ids[:5]) + (", …" if len(self.ids) > 5 else "")
+        noun = "task has the id" if len(self.ids) == 1 else "tasks have the ids"
+        super().__init__(f"No stored {noun} {shown}. It was never pushed here, or retention removed it.")
+
+
+class IllegalTransition(PriniaError):
+    """The state of a task forbids what was asked of it. The task is unchanged."""
+
+
+class NotConnected(PriniaError, RuntimeError):
+    """The store is used before ``open()`` or after ``close()``."""
+
+
+class StoreUnavailable(PriniaError, ConnectionError):
+    """The store cannot be read or written now: locked, full, unreachable or read-only. Nothing was stored; try again."""
+
+
+class UnknownScheme(InvalidValue):
+    """No backend serves URLs of this scheme."""
+
+
+class WorkerNameTaken(PriniaError):
+    """A living worker has this name already."""
+
+
+class WorkerStateError(PriniaError, RuntimeError):
+    """The worker is not in a state that allows this call."""
+
+
+class MissingData(PriniaError):
+    """A handler asks for data that the worker was not given. Found at start, before anything is claimed."""
+
+
+class EncodeError(InvalidValue):
+    """A value cannot be encoded by the codec. Nothing was stored."""
+
+
+class DecodeError(PriniaError, ValueError):
+    """Stored bytes cannot be decoded, or do not fit the handler's parameters."""
+
+
+class ResultTimeout(PriniaError, TimeoutError):
+    """A task did not finish within the time that the caller was ready to wait."""
+
+
+class TaskKilled(PriniaError):
+    """The awaited task ended Killed, so it has no result."""
+
+
+# --- what a handler may raise to decide its own fate ------------------------------------------------
+
+
+class AbortError(PriniaError):
+    """Raised by a handler: do not attempt this task again. It ends Killed with reason ``aborted``.
+
+    The seed system's AbortError, honoured by every backend and through every retry layer.
+    """
+
+
+class RetryAfterError(PriniaError):
+    """Raised by a handler: this attempt failed; make the next one after ``delay`` seconds.
+
+    One attempt is used. The seed system declares this error and never reads it; here it decides ``run_at``.
+    """
+
+    def __init__(self, message: object = "", *, delay: float) -> None:
+        self.delay = not_negative("delay", delay)
+        super().__init__(str(message) or f"retry after {delay:g} s")
+
+
+class DeferredError(PriniaError):
+    """Raised by a handler: not now. The task goes back to Pending, at once or after ``delay`` seconds; no attempt is used."""
+
+    def __init__(self, message: object = "", *, delay: float = 0.0) -> None:
+        self.delay = not_negative("delay", delay)
+        super().__init__(str(message) or "deferred")
+
+
+class TaskTimeout(PriniaError, TimeoutError):
+    """An attempt ran longer than its time limit and was stopped."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        super().__init__(f"The attempt was stopped after its time limit of {limit:g} s.")
+
+
+class HandlerReturnedFalse(PriniaError):
+    """A handler returned ``False``, which the seed's return rule counts as an error; return None or raise instead."""
+
+    def __init__(self) -> None:
+        super().__init__("The handler returned False, which counts as a failure. Return None for success, or raise an error that says what failed.")
+
+
+def not_negative(name: str, seconds: float) -> float:
+    """Return ``seconds``; raise InvalidValue unless it is a finite number of at least zero."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
+        raise InvalidValue(f"{name} must be a number of seconds, zero or more, got {seconds!r}.")
+    return float(seconds)

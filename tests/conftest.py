@@ -1,0 +1,163 @@
+"""What every test may ask for: a real PostgreSQL, a served board, a real browser."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+
+import pytest
+import pytest_asyncio
+
+import browser as browsers
+import pg
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, ConsoleMessage, Page, Request
+
+START_LIMIT: Final = 10.0
+BROWSER_FIXTURES: Final = {"browser", "page"}
+POSTGRES_FIXTURES: Final = {"pg_url", "pg_schema"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they ask for. Those with a browser share one event loop, because Playwright's objects belong to theirs."""
+    for item in items:
+        asked = set(getattr(item, "fixturenames", ()))
+        if asked & BROWSER_FIXTURES:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if asked & POSTGRES_FIXTURES:
+            item.add_marker(pytest.mark.postgres)
+
+
+def missing(cure: str, requirement: str) -> NoReturn:
+    """Skip on a desktop; fail where nothing may be skipped (CI, and the README's test command)."""
+    if os.environ.get("CI") or os.environ.get(requirement):
+        pytest.fail(cure)
+    pytest.skip(cure)
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def pg_url() -> Iterator[str]:
+    """The address of a real PostgreSQL: $TEST_DATABASE_URL, else one of this test process alone."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
+    try:
+        server = pg.Server().start()
+    except LookupError as absent:
+        missing(str(absent), "REQUIRE_POSTGRES")
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+async def pg_schema(pg_url: str, request: pytest.FixtureRequest) -> AsyncIterator[dict[str, Any]]:
+    """Keywords of ``asyncpg.connect`` for a fresh schema; connections made with them see only that."""
+    import asyncpg
+
+    name = f"t_{os.getpid()}_{time.monotonic_ns()}"
+    connection = await asyncpg.connect(pg_url)
+    try:
+        await connection.execute(f'CREATE SCHEMA "{name}"')
+        yield {"dsn": pg_url, "server_settings": {"search_path": name}}
+        await connection.execute(f'DROP SCHEMA "{name}" CASCADE')
+    finally:
+        await connection.close()
+
+
+# --- a served board --------------------------------------------------------------------------------------
+
+
+class BoardServer:
+    """An ASGI app, served from a thread and event loop of its own on a free port of 127.0.0.1. A context manager."""
+
+    def __init__(self, app: Any, **config: Any) -> None:
+        from board.app import Server
+
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server = Server(app, **{"log_level": "warning", **config})
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="board", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        deadline = time.monotonic() + START_LIMIT
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("The board did not start.")
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(START_LIMIT)
+        self._socket.close()
+        assert not self._thread.is_alive(), "The board did not stop."
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    """The URL of a fresh SQLite store."""
+    return f"sqlite:///{tmp_path / 'tasks.db'}"
+
+
+@pytest.fixture
+def board_url(store_url: str) -> Iterator[str]:
+    """Where a board over ``store_url`` is served. Override it in a module to serve something else to ``page``."""
+    from board import Board
+
+    with BoardServer(Board(store_url)) as server:
+        yield server.url
+
+
+# --- a real browser --------------------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator["Browser"]:
+    """One Chromium for all tests of this process."""
+    from playwright.async_api import async_playwright
+
+    try:
+        browsers.prepare_driver()
+    except LookupError as absent:
+        missing(str(absent), "REQUIRE_BROWSER")
+    async with async_playwright() as playwright:
+        try:
+            running = await browsers.launch(playwright)
+        except LookupError as absent:
+            missing(str(absent), "REQUIRE_BROWSER")
+        yield running
+        await running.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: "Browser", board_url: str) -> AsyncIterator["Page"]:
+    """A page of a fresh browser profile at the board. The test fails on page errors, console errors and requests that leave the board."""
+    context = await browser.new_context(base_url=board_url, viewport={"width": 1280, "height": 800}, locale="en-GB", timezone_id="UTC")
+    context.set_default_timeout(10_000)
+    problems: list[str] = []
+
+    def on_request(request: "Request") -> None:
+        if not request.url.startswith((board_url, "data:", "blob:")):
+            problems.append(f"a request left the board: {request.url}")
+
+    def on_console(message: "ConsoleMessage") -> None:
+        if message.type == "error":
+            problems.append(f"console: {message.text}")
+
+    context.on("request", on_request)
+    page = await context.new_page()
+    page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
+    page.on("console", on_console)
+    yield page
+    await context.close()
+    assert not problems, problems

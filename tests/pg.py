@@ -136,11 +136,11 @@ class Server:
     def _launch(self) -> None:
         self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-        flags = ["-D", self._folder / "data", "-h", "127.0.0.1", "-p", str(self.port), *([] if WINDOWS else ["-k", ""])]
+        flags = ["-D", str(self._folder / "data"), "-h", "127.0.0.1", "-p", str(self.port), *([] if WINDOWS else ["-k", ""])]
         for name, value in self._settings.items():
             flags += ["-c", f"{name}={value}"]
         self._log = (self._folder / "log").open("wb")
-        command = [self.binaries / f"postgres{EXE}", *flags]
+        command = [str(self.binaries / f"postgres{EXE}"), *flags]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, **self._how)
 
     def _wait_until_ready(self) -> None:

@@ -1,0 +1,241 @@
+"""What one may type: every command, its options and its examples. Imports nothing that costs time."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Final, NoReturn, cast
+
+from queue_core.cli.failure import USAGE
+
+STORE_HELP: Final = "the store, as sqlite:///tasks.db or module:app (default: $PRINIA_STORE)"
+Commands = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with examples under the help and one-sentence errors."""
+
+    def __init__(self, *args: object, examples: str = "", **options: object) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options["epilog"] = _block(examples)
+        options["allow_abbrev"] = False
+        super().__init__(*args, **options)  # type: ignore[arg-type]  # argparse's own signature is long; it is passed on as it is
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the help is, and end with 2."""
+        print(f"{self.prog}: {message}. See {self.prog} --help", file=sys.stderr)
+        sys.exit(USAGE)
+
+
+def _block(examples: str) -> str | None:
+    lines = [line.strip() for line in examples.strip().splitlines()]
+    return "examples:\n" + "\n".join(f"  {line}" for line in lines) if lines and lines[0] else None
+
+
+def runs(parser: argparse.ArgumentParser, target: str) -> argparse.ArgumentParser:
+    """Let ``parser`` run the function ``module:name``, imported only then."""
+    parser.set_defaults(run=target)
+    return parser
+
+
+def dispatch(args: argparse.Namespace) -> int:
+    """Run the command that was parsed."""
+    module, _, function = str(args.run).partition(":")
+    return cast("Callable[[argparse.Namespace], int]", getattr(importlib.import_module(module), function))(args)
+
+
+def add_commands(commands: "Commands[Parser]") -> None:
+    """The commands of the queue itself, in the order of a day's work."""
+    _add_worker(commands)
+    _add_push(commands)
+    _add_tasks(commands)
+    _add_queues(commands)
+    _add_workers(commands)
+    _add_upkeep(commands)
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """``--store``."""
+    parser.add_argument("--store", metavar="URL", help=STORE_HELP)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="JSON for scripts instead of words for people")
+
+
+def _add_reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", metavar="TEXT", help="why; it is kept in the audit")
+
+
+def _add_worker(commands: "Commands[Parser]") -> None:
+    worker = commands.add_parser(
+        "worker",
+        help="run the tasks of an app",
+        description="Run a worker: it takes tasks from the app's store and calls your handlers, until SIGTERM or Ctrl-C. The first signal\n"
+        "lets running tasks finish; a second one gives them back at once.",
+        examples="""
+            prinia worker tasks:app
+            prinia worker shop.jobs:app --queues email,billing --concurrency 20
+        """,
+    )
+    worker.add_argument("app", metavar="MODULE:APP", help="where the App is: tasks:app is `app = App(…)` in tasks.py")
+    worker.add_argument("--queues", metavar="A,B", help="serve only these queues (default: all that the app's tasks name)")
+    worker.add_argument("--concurrency", metavar="N", type=int, default=10, help="tasks at the same time (default: %(default)s)")
+    worker.add_argument("--name", help="the worker's name; no two living workers share one (default: from host and process)")
+    runs(worker, "queue_core.cli.worker:run")
+
+
+def _add_push(commands: "Commands[Parser]") -> None:
+    push = commands.add_parser(
+        "push",
+        help="push one task",
+        description="Push one task. Its arguments are a JSON object: each key is a parameter of the handler.",
+        examples="""
+            prinia push email send_welcome_email '{"user_id": 42}' --store sqlite:///tasks.db
+            prinia push email send_welcome_email '{"user_id": 42}' --run-after 5m --key welcome-42
+            echo '{"path": "big.json"}' | prinia push files checksum -
+        """,
+    )
+    push.add_argument("queue", metavar="QUEUE", help="the queue that it goes to")
+    push.add_argument("name", metavar="NAME", help="the task's name, as its handler is called")
+    push.add_argument("args", metavar="JSON", nargs="?", default="{}", help="its arguments (default: none); - reads them from standard input")
+    push.add_argument("--run-after", metavar="SPAN", help="wait this long first, as 90s, 5m or 1.5h")
+    push.add_argument("--run-at", metavar="TIME", help="wait until then, as 2026-12-24T18:00:00Z")
+    push.add_argument("--priority", metavar="N", type=int, default=0, help="higher runs first (default: 0)")
+    push.add_argument("--max-attempts", metavar="N", type=int, default=5, help="how often it may be tried (default: 5)")
+    push.add_argument("--timeout", metavar="SPAN", help="how long one attempt may take")
+    push.add_argument("--key", help="a second push with the same key in the queue stores nothing")
+    push.add_argument("--tag", metavar="TEXT", action="append", default=[], help="a tag for people; may be given again")
+    _add_reason(push)
+    add_store(push)
+    _add_json(push)
+    runs(push, "queue_core.cli.push:run")
+
+
+def _add_tasks(commands: "Commands[Parser]") -> None:
+    tasks = commands.add_parser("tasks", help="look at tasks and act on them", description="Look at tasks and act on them.")
+    actions = tasks.add_subparsers(metavar="ACTION", required=True, title="actions", parser_class=Parser)
+    _add_tasks_list(actions)
+    _add_tasks_show(actions)
+    for name, words in {
+        "retry": "make Failed, Killed or Done tasks wait again, due now",
+        "kill": "end tasks: waiting ones at once, running ones as soon as their worker stops them",
+        "delete": "remove Done or Killed tasks with their history",
+        "run-now": "make waiting tasks due now",
+    }.items():
+        action = actions.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.", examples=f"prinia tasks {name} 019a… 019b…")
+        action.add_argument("ids", metavar="ID", nargs="+", help="the ids of the tasks")
+        _add_reason(action)
+        add_store(action)
+        _add_json(action)
+        action.set_defaults(action=name)
+        runs(action, "queue_core.cli.tasks:act")
+
+
+def _add_tasks_list(actions: "Commands[Parser]") -> None:
+    listing = actions.add_parser(
+        "list",
+        help="list tasks, newest first",
+        description="List tasks, newest first. States: Pending, Queued, Running, Done, Failed, Killed.",
+        examples="""
+            prinia tasks list --status Failed,Killed
+            prinia tasks list --queue email --limit 200 --json
+        """,
+    )
+    listing.add_argument("--queue", help="only this queue")
+    listing.add_argument("--status", metavar="A,B", help="only these states")
+    listing.add_argument("--name", help="only tasks of this name")
+    listing.add_argument("--text", help="only tasks with this text in arguments, error, id, key or a tag")
+    listing.add_argument("--limit", metavar="N", type=int, default=50, help="at most so many (default: %(default)s)")
+    listing.add_argument("--start", metavar="CURSOR", help="go on where an earlier page ended")
+    add_store(listing)
+    _add_json(listing)
+    runs(listing, "queue_core.cli.tasks:show_list")
+
+
+def _add_tasks_show(actions: "Commands[Parser]") -> None:
+    show = actions.add_parser(
+        "show",
+        help="show one task: arguments, result, every attempt",
+        description="Show one task: its arguments, its result, every attempt with its error.",
+        examples="prinia tasks show 019a…",
+    )
+    show.add_argument("id", metavar="ID", help="the id of the task")
+    add_store(show)
+    _add_json(show)
+    runs(show, "queue_core.cli.tasks:show_one")
+
+
+def _add_queues(commands: "Commands[Parser]") -> None:
+    queues = commands.add_parser("queues", help="look at queues, pause and resume them", description="Look at queues, pause and resume them.")
+    actions = queues.add_subparsers(metavar="ACTION", required=True, title="actions", parser_class=Parser)
+    listing = actions.add_parser(
+        "list", help="list queues with their numbers", description="List queues with their numbers.", examples="prinia queues list"
+    )
+    add_store(listing)
+    _add_json(listing)
+    runs(listing, "queue_core.cli.queues:show_list")
+    for name, words in {
+        "pause": "Let no worker take tasks from a queue; what runs goes on.",
+        "resume": "End the pause of a queue.",
+    }.items():
+        action = actions.add_parser(name, help=words[0].lower() + words[1:-1], description=words, examples=f"prinia queues {name} email")
+        action.add_argument("queue", metavar="QUEUE", help="the queue's name")
+        _add_reason(action)
+        add_store(action)
+        _add_json(action)
+        action.set_defaults(action=name)
+        runs(action, "queue_core.cli.queues:act")
+
+
+def _add_workers(commands: "Commands[Parser]") -> None:
+    workers = commands.add_parser("workers", help="look at workers", description="Look at workers.")
+    actions = workers.add_subparsers(metavar="ACTION", required=True, title="actions", parser_class=Parser)
+    listing = actions.add_parser(
+        "list",
+        help="list workers: the living, then those that ended",
+        description="List workers: the living first, then those that ended, the latest first.",
+        examples="prinia workers list --queue email",
+    )
+    listing.add_argument("--queue", help="only those that serve this queue")
+    listing.add_argument("--limit", metavar="N", type=int, default=50, help="at most so many (default: %(default)s)")
+    add_store(listing)
+    _add_json(listing)
+    runs(listing, "queue_core.cli.workers:show_list")
+
+
+def _add_upkeep(commands: "Commands[Parser]") -> None:
+    migrate = commands.add_parser(
+        "migrate",
+        help="make a store, or bring it up to date",
+        description="Make a store, or bring its schema up to date. Safe at any time, and while workers run.",
+        examples="prinia migrate --store sqlite:///tasks.db",
+    )
+    add_store(migrate)
+    runs(migrate, "queue_core.cli.upkeep:migrate")
+    prune = commands.add_parser(
+        "prune",
+        help="remove finished tasks that are old",
+        description="Remove finished tasks that are old, in small batches that hold up nobody. Workers do this by themselves; this does it now.",
+        examples="""
+            prinia prune
+            prinia prune --done 1d --killed 7d
+        """,
+    )
+    prune.add_argument("--done", metavar="SPAN", default="7d", help="keep Done tasks so long (default: %(default)s)")
+    prune.add_argument("--killed", metavar="SPAN", default="30d", help="keep Killed tasks so long (default: %(default)s)")
+    add_store(prune)
+    runs(prune, "queue_core.cli.upkeep:prune")
+    doctor = commands.add_parser(
+        "doctor",
+        help="examine a store and say what is wrong with it",
+        description="Examine a store: its file, its settings, its workers, its numbers. Each finding has its cure; ends with 1 on any.",
+        examples="""
+            prinia doctor sqlite:///tasks.db
+            prinia doctor --json
+        """,
+    )
+    doctor.add_argument("url", metavar="URL", nargs="?", help=STORE_HELP)
+    add_store(doctor)
+    _add_json(doctor)
+    runs(doctor, "queue_core.cli.doctor:run")

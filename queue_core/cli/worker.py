@@ -1,0 +1,55 @@
+"""``prinia worker``: run the tasks of an app until somebody says stop."""
+
+import argparse
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from queue_core.app import App
+from queue_core.cli.failure import OK, UsageError
+from queue_core.cli.load import load_app
+from queue_core.cli.words import harmless
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load the app, say what will run, run it."""
+    if args.concurrency < 1:
+        raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}.")
+    app = load_app(args.app)
+    queues = chosen_queues(app, args.queues)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    print(banner(app, args.app, queues, args.concurrency), flush=True)
+    asyncio.run(_work(app, args, queues))
+    print("Stopped: nothing is left running.", flush=True)
+    return OK
+
+
+async def _work(app: App, args: argparse.Namespace, queues: Sequence[str]) -> None:
+    async with app:
+        await app.work(name=args.name, queues=queues, concurrency=args.concurrency)
+
+
+def chosen_queues(app: App, text: str | None) -> list[str]:
+    """The queues to serve. Raises UsageError when one of them has no task in the app, or when the app has no task at all."""
+    served = sorted({task.queue for task in app.tasks.values()})
+    if not served:
+        raise UsageError("The app has no task to run. Add one with @app.task above a function, in a module that the app's module imports.")
+    asked = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in asked:
+        if name not in served:
+            raise UsageError(f"No task of the app is in the queue {name!r}. Its queues are {', '.join(served)}.")
+    return asked or served
+
+
+def banner(app: App, spec: str, queues: Sequence[str], concurrency: int) -> str:
+    """What a person wants to check before walking away."""
+    names = sorted(name for name, task in app.tasks.items() if task.queue in queues)
+    lines = {
+        "app": spec,
+        "store": f"{app.expose.kind} {app.expose.location}",
+        "queues": ", ".join(queues),
+        "tasks": ", ".join(names),
+        "at once": str(concurrency),
+        "stop": "Ctrl-C or SIGTERM lets running tasks finish; a second one gives them back",
+    }
+    return "Prinia worker\n" + "\n".join(f"  {title:<8} {harmless(text)}" for title, text in lines.items())

@@ -1,0 +1,229 @@
+"""The read-and-act contract, in memory."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AFTER, Facts, statistics
+from queue_core.backends.memory import listing, managing, producing
+from queue_core.backends.memory.bells import Bell
+from queue_core.backends.memory.history import attempts
+from queue_core.backends.memory.session import Session
+from queue_core.backends.memory.state import State
+from queue_core.codec import CODECS, Codec
+from queue_core.expose import (
+    Action,
+    Actor,
+    AuditEntry,
+    Bucket,
+    Counts,
+    Cursor,
+    Page,
+    QueueInfo,
+    Report,
+    Span,
+    Statistic,
+    TaskFilter,
+    Topic,
+)
+from queue_core.ids import QueueName, TaskId
+from queue_core.status import Status
+from queue_core.task import Attempt, NewTask, Pushed, Task, TaskSummary, check_aware
+from queue_core.worker_info import WorkerInfo
+
+MAX_FETCHED = 1000
+
+
+class MemoryExpose:
+    """``Expose`` on a store in this process's memory."""
+
+    kind = "Memory"
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def location(self) -> str:
+        """The store's URL."""
+        return self._session.location
+
+    @property
+    def codecs(self) -> Mapping[str, Codec]:
+        """The codecs that every reader knows."""
+        return CODECS
+
+    async def open(self) -> None:
+        """Allow access."""
+        self._session.open()
+
+    async def close(self) -> None:
+        """End access."""
+        self._session.close()
+
+    async def now(self) -> datetime:
+        """The store's time."""
+        with self._session.transaction() as state:
+            return state.now
+
+    # --- queues and workers ------------------------------------------------------------------------------
+
+    async def list_queues(self) -> list[QueueInfo]:
+        """Every queue, by name."""
+        with self._session.transaction() as state:
+            return [_queue(state, queue) for queue in sorted(state.pauses)]
+
+    async def fetch_queue(self, queue: QueueName) -> QueueInfo | None:
+        """One queue."""
+        with self._session.transaction() as state:
+            return _queue(state, queue) if queue in state.pauses else None
+
+    async def list_workers(self, queue: QueueName | None = None, *, limit: int = 200) -> list[WorkerInfo]:
+        """Workers, the living first."""
+        with self._session.transaction() as state:
+            return state.workers.listed(state.now, queue, limit)
+
+    # --- tasks -------------------------------------------------------------------------------------------
+
+    async def list_tasks(self, filter: TaskFilter, *, start: Cursor | None = None, limit: int = 50) -> Page:
+        """A page of tasks, newest pushed first."""
+        with self._session.transaction() as state:
+            return listing.page(state, filter, start, limit)
+
+    async def fetch(self, id: TaskId) -> Task | None:
+        """One task, whole."""
+        found = await self.fetch_many([id])
+        return found[0] if found else None
+
+    async def fetch_many(self, ids: Sequence[TaskId]) -> list[Task]:
+        """Those of ``ids`` that are stored, whole."""
+        with self._session.transaction() as state:
+            return [row.task for id in ids[:MAX_FETCHED] if (row := state.tasks.get(id))]
+
+    async def summaries(self, ids: Sequence[TaskId]) -> list[TaskSummary]:
+        """Those of ``ids`` that are stored, without payload."""
+        with self._session.transaction() as state:
+            return [row.summary() for id in ids[:MAX_FETCHED] if (row := state.tasks.get(id))]
+
+    async def attempts(self, id: TaskId) -> list[Attempt]:
+        """The attempts of a task, oldest first."""
+        with self._session.transaction() as state:
+            row = state.tasks.get(id)
+            return attempts(row) if row else []
+
+    # --- numbers -----------------------------------------------------------------------------------------
+
+    async def counts(self) -> dict[QueueName, Counts]:
+        """Exact numbers by queue and state."""
+        with self._session.transaction() as state:
+            return {queue: state.tasks.counts(queue) for queue in sorted(state.pauses)}
+
+    async def series(self, span: Span, *, since: datetime, until: datetime, queue: QueueName | None = None) -> list[Bucket]:
+        """What happened between two times."""
+        check_aware("since", since)
+        check_aware("until", until)
+        with self._session.transaction() as state:
+            return state.rollups.series(span, since.astimezone(UTC), until.astimezone(UTC), queue)
+
+    async def statistics(self, queue: QueueName | None = None) -> list[Statistic]:
+        """The seed's titled statistics."""
+        with self._session.transaction() as state:
+            queues = [name for name in state.pauses if queue in {None, name}]
+            return statistics(
+                now=state.now,
+                queues=[_queue(state, name) for name in queues],
+                minutes=state.rollups.series(Span.MINUTE, state.now - MINUTES_SINCE, state.now, queue),
+                hours=state.rollups.series(Span.HOUR, state.now - HOURS_SINCE, state.now, queue),
+                facts=_facts(state, queues),
+            )
+
+    async def last_claim(self) -> datetime | None:
+        """When a worker last claimed a task."""
+        with self._session.transaction() as state:
+            return state.last_claim
+
+    # --- acting ------------------------------------------------------------------------------------------
+
+    async def push(self, tasks: Sequence[NewTask], *, actor: Actor) -> list[Pushed]:
+        """Store tasks, recorded in the audit."""
+        with self._session.transaction() as state:
+            pushed = producing.push(state, tasks)
+            created = [push.task for push in pushed if push.created]
+            queues = {task.queue for task in created}
+            state.record(actor, Action.PUSH, [task.id for task in created], queues.pop() if len(queues) == 1 else None)
+            return pushed
+
+    async def retry(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
+        """Failed, Killed, Done → Pending."""
+        return self._act(Action.RETRY, ids, actor, managing.retry)
+
+    async def kill(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
+        """→ Killed, at once or by the worker."""
+        return self._act(Action.KILL, ids, actor, managing.kill)
+
+    async def run_now(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
+        """Waiting tasks are due now."""
+        return self._act(Action.RUN_NOW, ids, actor, managing.run_now)
+
+    async def reschedule(self, ids: Sequence[TaskId], run_at: datetime, *, actor: Actor) -> Report:
+        """Waiting tasks are due at ``run_at``."""
+        check_aware("run_at", run_at)
+        return self._act(Action.RESCHEDULE, ids, actor, managing.due_at(run_at.astimezone(UTC)))
+
+    async def delete(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
+        """Finished tasks are removed."""
+        return self._act(Action.DELETE, ids, actor, managing.delete)
+
+    async def pause(self, queue: QueueName, *, actor: Actor) -> QueueInfo:
+        """Let no worker claim from a queue."""
+        with self._session.transaction() as state:
+            managing.pause(state, queue, actor)
+            return _queue(state, queue)
+
+    async def resume(self, queue: QueueName, *, actor: Actor) -> QueueInfo:
+        """End the pause of a queue."""
+        with self._session.transaction() as state:
+            managing.resume(state, queue, actor)
+            return _queue(state, queue)
+
+    async def list_audit(self, *, task: TaskId | None = None, limit: int = 100) -> list[AuditEntry]:
+        """The latest actions, newest first."""
+        with self._session.transaction() as state:
+            found = [entry for entry in reversed(state.audit) if task is None or task in entry.task_ids]
+            return found[: max(0, limit)]
+
+    def _act(self, action: Action, ids: Sequence[TaskId], actor: Actor, change: managing.Change) -> Report:
+        with self._session.transaction() as state:
+            return managing.act(state, action, ids, actor, change)
+
+    # --- learning of changes -----------------------------------------------------------------------------
+
+    async def watch(self) -> AsyncIterator[frozenset[Topic]]:
+        """Yield what changed, until the store is closed."""
+        with self._session.listening(Bell(), None) as bell:
+            while not bell.closed:
+                changed = await bell.wait()
+                if changed:
+                    yield cast("frozenset[Topic]", frozenset(changed))
+
+
+def _queue(state: State, queue: QueueName) -> QueueInfo:
+    workers = state.workers.living(state.now, queue)
+    return QueueInfo(
+        name=queue,
+        counts=state.tasks.counts(queue),
+        scheduled=state.tasks.scheduled(queue, state.now),
+        pause=state.pauses[queue],
+        oldest_due=state.tasks.line(queue).oldest_due(state.now),
+        workers=tuple(worker.name for worker in workers),
+        slots=sum(worker.concurrency for worker in workers),
+    )
+
+
+def _facts(state: State, queues: Sequence[QueueName]) -> Facts:
+    newest = next(state.tasks.newest_first(queues, Status), None)
+    started = [row.task.started_at for row in state.tasks.newest_first(queues, [Status.RUNNING]) if row.task.started_at]
+    return Facts(
+        newest=newest.task.created_at if newest else None,
+        running_since=min(started, default=None),
+        stale_running=sum(state.now - moment > STALE_AFTER for moment in started),
+    )

@@ -1,0 +1,72 @@
+"""What producers do: push."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from queue_core.backends.memory.state import State
+from queue_core.backends.memory.tasks import Row
+from queue_core.errors import InvalidValue
+from queue_core.ids import QueueName, TaskId
+from queue_core.status import Status
+from queue_core.task import NewTask, Pushed, Task
+
+
+def push(state: State, tasks: Sequence[NewTask]) -> list[Pushed]:
+    """Store tasks, all or none. A task whose key is there already is not stored."""
+    _check_ids(state, tasks)
+    due = [_run_at(task, state.now) for task in tasks]  # before anything is stored, because it may raise
+    return [_push(state, task, run_at) for task, run_at in zip(tasks, due, strict=True)]
+
+
+def _check_ids(state: State, tasks: Sequence[NewTask]) -> None:
+    """Raise InvalidValue for an id that is stored already, or would be twice."""
+    ids: set[TaskId] = set()
+    keys: set[tuple[QueueName, str]] = set()
+    for task in tasks:
+        if task.key is not None:
+            if (task.queue, task.key) in keys or state.tasks.with_key(task.queue, task.key):
+                continue
+            keys.add((task.queue, task.key))
+        if task.id in ids or state.tasks.get(task.id):
+            raise InvalidValue(f"id must be new, but a task has the id {task.id} already. Leave the id out, or use key= to push a task only once.")
+        ids.add(task.id)
+
+
+def _push(state: State, new: NewTask, run_at: datetime) -> Pushed:
+    same = state.tasks.with_key(new.queue, new.key)
+    if same is not None:
+        return Pushed(task=same.task, created=False)
+    return Pushed(task=_store(state, new, run_at).task)
+
+
+def _store(state: State, new: NewTask, run_at: datetime) -> Row:
+    task = Task(
+        id=new.id,
+        seq=state.tasks.next_seq(),
+        queue=new.queue,
+        name=new.name,
+        status=Status.PENDING,
+        priority=new.priority,
+        created_at=state.now,
+        run_at=run_at,
+        max_attempts=new.max_attempts,
+        tags=tuple(new.tags),
+        args=bytes(new.args),
+        codec=new.codec,
+        timeout=new.timeout,
+        retry=new.retry,
+        key=new.key,
+        expires_at=new.expires_at.astimezone(UTC) if new.expires_at else None,
+        metadata=dict(new.metadata),
+        parent=new.parent,
+    )
+    return state.add(task)
+
+
+def _run_at(new: NewTask, now: datetime) -> datetime:
+    if new.run_at is not None:
+        return new.run_at.astimezone(UTC)
+    try:
+        return now + timedelta(seconds=new.run_after or 0.0)
+    except OverflowError:
+        raise InvalidValue(f"run_after must end before the year 10000, got {new.run_after:g} seconds.") from None

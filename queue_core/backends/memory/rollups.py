@@ -1,0 +1,88 @@
+"""What happened when: counts and duration histograms by queue, per minute, hour and day."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from queue_core.clock import EPOCH
+from queue_core.expose import Bucket, Span
+from queue_core.histogram import bucket_of, merge
+from queue_core.ids import QueueName
+
+Event = Literal["pushed", "done", "failed", "killed"]
+Timing = Literal["run", "wait"]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened in one queue in one span of time."""
+
+    pushed: int = 0
+    done: int = 0
+    failed: int = 0
+    killed: int = 0
+    run: dict[int, int] = field(default_factory=dict)
+    wait: dict[int, int] = field(default_factory=dict)
+
+
+class Rollups:
+    """All tallies, by span, start and queue."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[Span, dict[datetime, dict[QueueName, Tally]]] = {span: {} for span in Span}
+
+    def count(self, queue: QueueName, at: datetime, event: Event) -> None:
+        """Count one ``event``."""
+        for tally in self._at(queue, at):
+            setattr(tally, event, getattr(tally, event) + 1)
+
+    def time(self, queue: QueueName, at: datetime, timing: Timing, seconds: float) -> None:
+        """Enter one duration."""
+        bucket = bucket_of(max(0.0, seconds))
+        for tally in self._at(queue, at):
+            histogram = tally.run if timing == "run" else tally.wait
+            histogram[bucket] = histogram.get(bucket, 0) + 1
+
+    def series(self, span: Span, since: datetime, until: datetime, queue: QueueName | None) -> list[Bucket]:
+        """One bucket a span from ``since`` rounded down to ``until`` included, oldest first."""
+        return [self._bucket(span, start, queue) for start in _starts(span, since, until)]
+
+    def prune(self, span: Span, before: datetime) -> None:
+        """Forget the spans that began before a time."""
+        tallies = self._tallies[span]
+        for start in [start for start in tallies if start < before]:
+            del tallies[start]
+
+    def _at(self, queue: QueueName, at: datetime) -> Iterator[Tally]:
+        for span, tallies in self._tallies.items():
+            yield tallies.setdefault(round_down(at, span), {}).setdefault(queue, Tally())
+
+    def _bucket(self, span: Span, start: datetime, queue: QueueName | None) -> Bucket:
+        by_queue = self._tallies[span].get(start, {})
+        return _sum(start, by_queue.values() if queue is None else [by_queue.get(queue, Tally())])
+
+
+def round_down(at: datetime, span: Span) -> datetime:
+    """The start of the span that ``at`` lies in."""
+    return at - (at - EPOCH) % span.width
+
+
+def _starts(span: Span, since: datetime, until: datetime) -> Iterator[datetime]:
+    start = round_down(since, span)
+    while start <= until:
+        yield start
+        start += span.width
+
+
+def _sum(start: datetime, tallies: Iterable[Tally]) -> Bucket:
+    found = list(tallies)
+    return Bucket(
+        start=start,
+        pushed=sum(tally.pushed for tally in found),
+        done=sum(tally.done for tally in found),
+        failed=sum(tally.failed for tally in found),
+        killed=sum(tally.killed for tally in found),
+        run=merge([tally.run for tally in found]),
+        wait=merge([tally.wait for tally in found]),
+    )

@@ -1,0 +1,170 @@
+"""All that one memory store holds. Every change of a task passes through here, so that each is counted and announced."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from queue_core.backends.memory.bells import Switchboard
+from queue_core.backends.memory.rollups import Rollups
+from queue_core.backends.memory.tasks import Row, TaskTable
+from queue_core.backends.memory.workers import WorkerTable
+from queue_core.clock import Clock, HandWoundClock
+from queue_core.expose import Action, Actor, AuditEntry, Pause, Topic, queue_topic
+from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.status import WAITING, KillReason, Status
+from queue_core.task import Attempt, AttemptOutcome, ErrorInfo, Task
+
+HISTORY: int = 100
+"""How many attempts of a task are kept, the latest."""
+AUDITED_IDS: int = 100
+"""How many task ids one audit entry names."""
+
+
+class State:
+    """One store. Read and write it inside ``transaction`` only; ``now`` stands still there."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.now = clock.now()
+        self.tasks = TaskTable()
+        self.workers = WorkerTable()
+        self.pauses: dict[QueueName, Pause | None] = {}
+        self.rollups = Rollups()
+        self.audit: list[AuditEntry] = []
+        self.bells = Switchboard()
+        self.last_claim: datetime | None = None
+        self._audited = 0
+        self._lock = threading.RLock()
+        if isinstance(clock, HandWoundClock):
+            clock.on_advance(self.bells.ring_everything)
+
+    @contextmanager
+    def transaction(self) -> Iterator[datetime]:
+        """Have the store alone, at one moment. Check before you change: nothing is rolled back."""
+        with self._lock:
+            self.now = self.clock.now()
+            yield self.now
+
+    # --- tasks -----------------------------------------------------------------------------------------
+
+    def add(self, task: Task) -> Row:
+        """Store a new task."""
+        self.name_queue(task.queue)
+        row = self.tasks.add(task)
+        self.rollups.count(task.queue, self.now, "pushed")
+        self._announce_task(task)
+        return row
+
+    def change(self, row: Row, **changes: Any) -> None:
+        """Store changed columns of a task; count and announce what that means."""
+        before = row.task
+        self.tasks.put(row, changes)
+        self._count(before, row.task)
+        self._announce_task(row.task)
+
+    def kill(self, row: Row, reason: KillReason, **changes: Any) -> None:
+        """Killed, for a reason; no lease survives it."""
+        row.token += 1
+        self.change(row, status=Status.KILLED, reason=reason, done_at=self.now, **changes)
+
+    def give_back(self, row: Row, **changes: Any) -> None:
+        """To Pending without its lease; to Killed ``killed`` if that was asked for."""
+        if row.task.kill_requested_at is not None:
+            return self.kill(row, KillReason.KILLED, **changes)
+        row.token += 1
+        self.change(row, status=Status.PENDING, **changes)
+        return None
+
+    def remove(self, row: Row) -> None:
+        """Forget a task and its history."""
+        self.tasks.remove(row)
+        self.bells.announce(queue_topic(row.task.queue))
+        self.bells.ring(row.task.id)
+
+    def remember(
+        self,
+        row: Row,
+        outcome: AttemptOutcome,
+        error: ErrorInfo | None = None,
+        ran_for: float | None = None,
+        finished_at: datetime | None = None,
+    ) -> None:
+        """Keep the attempt that ends now, or ended at ``finished_at``, in the task's history."""
+        task = row.task
+        row.history.append(
+            Attempt(
+                task_id=task.id,
+                number=task.attempts,
+                worker=task.worker,
+                started_at=task.started_at,
+                finished_at=finished_at or self.now,
+                ran_for=ran_for,
+                outcome=outcome,
+                error=error,
+            )
+        )
+        del row.history[:-HISTORY]
+
+    # --- queues, workers, audit ------------------------------------------------------------------------
+
+    def name_queue(self, queue: QueueName) -> None:
+        """Let a queue exist from now on."""
+        if queue not in self.pauses:
+            self.pauses[queue] = None
+            self.bells.announce(Topic("queues"))
+
+    def open_queues(self, queues: Sequence[QueueName]) -> list[QueueName]:
+        """Those of ``queues`` that are not paused, each once."""
+        return [queue for queue in dict.fromkeys(queues) if self.pauses.get(queue) is None]
+
+    def announce_workers(self) -> None:
+        """Say that workers changed."""
+        self.bells.announce(Topic("workers"))
+
+    def wake_worker(self, boot: BootId | None) -> None:
+        """Let one worker look again: a lease of it was taken, or is asked for."""
+        self.bells.ring(("worker", boot))
+
+    def wake_workers_of(self, queue: QueueName) -> None:
+        """Let the workers of a queue look again."""
+        self.bells.ring(("work", queue))
+
+    def record(self, actor: Actor, action: Action, ids: Sequence[TaskId], queue: QueueName | None) -> None:
+        """Enter an action into the audit."""
+        self._audited += 1
+        entry = AuditEntry(
+            id=self._audited,
+            at=self.now,
+            actor=actor.name,
+            action=action,
+            queue=queue,
+            task_ids=tuple(ids[:AUDITED_IDS]),
+            count=len(ids),
+            reason=actor.reason,
+        )
+        self.audit.append(entry)
+        self.bells.announce(Topic("audit"))
+
+    # --- what a change means -----------------------------------------------------------------------------
+
+    def _count(self, before: Task, after: Task) -> None:
+        if before.status is after.status:
+            return
+        match after.status:
+            case Status.DONE:
+                self.rollups.count(after.queue, self.now, "done")
+            case Status.FAILED:
+                self.rollups.count(after.queue, self.now, "failed")
+            case Status.KILLED:
+                self.rollups.count(after.queue, self.now, "killed")
+            case Status.PENDING | Status.QUEUED | Status.RUNNING:
+                pass
+
+    def _announce_task(self, task: Task) -> None:
+        self.bells.announce(queue_topic(task.queue))
+        if task.status in WAITING:
+            self.wake_workers_of(task.queue)
+        if task.status.is_final:
+            self.bells.ring(task.id)

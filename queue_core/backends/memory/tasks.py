@@ -1,0 +1,178 @@
+"""The table of tasks and its indexes: every question that a store asks has its own, so that none needs a scan."""
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any
+
+from queue_core.backends.memory.line import Line
+from queue_core.backends.memory.sorted_keys import SortedKeys
+from queue_core.expose import COUNT_CAP, Counts
+from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.status import Status
+from queue_core.task import Attempt, Lease, Task, TaskSummary
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One stored task. ``task`` is replaced, never changed, so that it can be handed out as it is."""
+
+    task: Task
+    token: int = 0
+    history: list[Attempt] = field(default_factory=list)
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease under which it is held; None when nobody holds it."""
+        if self.task.boot is None or not self.task.status.is_leased:
+            return None
+        return Lease(self.task.id, self.task.boot, self.token)
+
+    def summary(self) -> TaskSummary:
+        """The task without its payload."""
+        return TaskSummary(**{name: getattr(self.task, name) for name in _SUMMARY})
+
+
+_SUMMARY = tuple(column.name for column in fields(TaskSummary))
+
+
+class TaskTable:
+    """All tasks of a store. ``put`` and ``remove`` keep every index in step with the rows."""
+
+    def __init__(self) -> None:
+        self._rows: dict[TaskId, Row] = {}
+        self._by_seq: dict[int, Row] = {}
+        self._keys: dict[tuple[QueueName, str], Row] = {}
+        self._listed: dict[tuple[QueueName, Status], SortedKeys[int]] = {}
+        self._lines: dict[QueueName, Line] = {}
+        self._expiring: SortedKeys[tuple[datetime, int]] = SortedKeys()
+        self._leased: dict[BootId, dict[TaskId, Row]] = {}
+        self._ended: dict[tuple[QueueName, Status], SortedKeys[tuple[datetime, int]]] = {}
+        self._last_seq = 0
+
+    # --- writing ---------------------------------------------------------------------------------------
+
+    def next_seq(self) -> int:
+        """A fresh place in the order of pushing."""
+        self._last_seq += 1
+        return self._last_seq
+
+    def add(self, task: Task) -> Row:
+        """Store a new task."""
+        row = Row(task)
+        self._rows[task.id] = row
+        self._by_seq[task.seq] = row
+        if task.key is not None:
+            self._keys[task.queue, task.key] = row
+        self._index(row)
+        return row
+
+    def put(self, row: Row, changes: dict[str, Any]) -> None:
+        """Store changed columns of a task."""
+        self._unindex(row)
+        row.task = replace(row.task, **changes)
+        self._index(row)
+
+    def remove(self, row: Row) -> None:
+        """Forget a task and its history."""
+        self._unindex(row)
+        del self._rows[row.task.id]
+        del self._by_seq[row.task.seq]
+        if row.task.key is not None:
+            del self._keys[row.task.queue, row.task.key]
+
+    # --- asking ----------------------------------------------------------------------------------------
+
+    def get(self, id: TaskId) -> Row | None:
+        """The row of an id."""
+        return self._rows.get(id)
+
+    def with_key(self, queue: QueueName, key: str | None) -> Row | None:
+        """The row that has a key in a queue."""
+        return None if key is None else self._keys.get((queue, key))
+
+    def counts(self, queue: QueueName) -> Counts:
+        """How many tasks of a queue are in each state."""
+        return Counts.from_mapping({status: len(self._list(queue, status)) for status in Status})
+
+    def line(self, queue: QueueName) -> Line:
+        """The waiting tasks of a queue."""
+        return self._lines.setdefault(queue, Line())
+
+    def due(self, queues: Iterable[QueueName], now: datetime) -> Iterator[Row]:
+        """The due tasks of several queues together, in the order of claims."""
+        places = heapq.merge(*[self.line(queue).due(now) for queue in queues])
+        return (self._by_seq[seq] for _, _, seq in places)
+
+    def scheduled(self, queue: QueueName, now: datetime) -> int:
+        """How many Pending tasks of a queue wait for a later time, up to ``COUNT_CAP``."""
+        pending = (seq for _, seq in self.line(queue).later(now) if self._by_seq[seq].task.status is Status.PENDING)
+        return sum(1 for _ in itertools.islice(pending, COUNT_CAP))
+
+    def expired(self, now: datetime, limit: int) -> list[Row]:
+        """Waiting tasks whose ``expires_at`` has passed, the longest passed first."""
+        return [self._by_seq[seq] for _, seq in _while_at_most(self._expiring, now, limit)]
+
+    def leased(self, boot: BootId) -> list[Row]:
+        """The tasks that a process life holds, in the order in which it got them."""
+        return list(self._leased.get(boot, {}).values())
+
+    def holders(self) -> list[BootId]:
+        """The process lives that hold tasks."""
+        return list(self._leased)
+
+    def ended(self, queue: QueueName, status: Status, before: datetime, limit: int) -> list[Row]:
+        """Tasks that reached a final state at ``before`` or earlier, the earliest first."""
+        return [self._by_seq[seq] for _, seq in _while_at_most(self._ended.get((queue, status), ()), before, limit)]
+
+    def newest_first(self, queues: Sequence[QueueName], statuses: Iterable[Status]) -> Iterator[Row]:
+        """Tasks of some queues and states, the latest pushed first."""
+        wanted = [reversed(self._list(queue, status)) for status in statuses for queue in queues]
+        return (self._by_seq[seq] for seq in heapq.merge(*wanted, reverse=True))
+
+    # --- indexes ---------------------------------------------------------------------------------------
+
+    def _index(self, row: Row) -> None:
+        task = row.task
+        self._list(task.queue, task.status).add(task.seq)
+        match task.status:
+            case Status.PENDING | Status.FAILED:
+                self.line(task.queue).add(task)
+                if task.expires_at is not None:
+                    self._expiring.add((task.expires_at, task.seq))
+            case Status.QUEUED | Status.RUNNING if task.boot is not None:
+                self._leased.setdefault(task.boot, {})[task.id] = row
+            case Status.DONE | Status.KILLED if task.done_at is not None:
+                self._ended.setdefault((task.queue, task.status), SortedKeys()).add((task.done_at, task.seq))
+
+    def _unindex(self, row: Row) -> None:
+        task = row.task
+        self._list(task.queue, task.status).discard(task.seq)
+        match task.status:
+            case Status.PENDING | Status.FAILED:
+                self.line(task.queue).discard(task)
+                if task.expires_at is not None:
+                    self._expiring.discard((task.expires_at, task.seq))
+            case Status.QUEUED | Status.RUNNING if task.boot is not None:
+                self._drop_lease(task.boot, task.id)
+            case Status.DONE | Status.KILLED if task.done_at is not None:
+                self._ended[task.queue, task.status].discard((task.done_at, task.seq))
+
+    def _drop_lease(self, boot: BootId, id: TaskId) -> None:
+        held = self._leased[boot]
+        del held[id]
+        if not held:
+            del self._leased[boot]
+
+    def _list(self, queue: QueueName, status: Status) -> SortedKeys[int]:
+        return self._listed.setdefault((queue, status), SortedKeys())
+
+
+def _while_at_most(keys: Iterable[tuple[datetime, int]], bound: datetime, limit: int) -> Iterator[tuple[datetime, int]]:
+    for key in keys:
+        if key[0] > bound or limit <= 0:
+            return
+        limit -= 1
+        yield key

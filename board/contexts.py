@@ -4,7 +4,6 @@ A template shows; it does not decide. A page template sees ``shell``, ``page`` a
 A fragment template sees one variable, ``it``. Times are aware datetimes in UTC, durations are seconds, hrefs begin at the host's root.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -510,7 +509,9 @@ class CountsPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThroughputPart:
-    """The last hour. Fragment ``overview/_throughput.html``, id ``overview-throughput``; on a queue's page ``queues/_throughput.html``, ``queue-throughput``."""
+    """The last hour. Fragment ``overview/_throughput.html``, id ``overview-throughput``; on a queue's page ``queues/_throughput.html``,
+    id ``queue-throughput``.
+    """
 
     chart: Chart
     """A bar a minute, stacked done, failed, killed."""
@@ -865,7 +866,7 @@ class AttemptRow:
     number: int
     """1 for the first."""
     outcome: str
-    """``succeeded``, ``failed``, ``timed-out``, ``aborted``, ``deferred``, ``killed``, ``crashed``, ``released`` or ``running``: for ``data-outcome``."""
+    """For ``data-outcome``: ``succeeded``, ``failed``, ``timed-out``, ``aborted``, ``deferred``, ``killed``, ``crashed``, ``released``, ``running``."""
     label: str
     """The same for people."""
     worker: str | None
@@ -1042,7 +1043,3 @@ class ErrorPage:
     """What to do."""
     back: Link
     """A way back."""
-
-
-Context = Mapping[str, object]
-"""What a template is rendered with."""

@@ -1,0 +1,117 @@
+"""Numbers to the shapes of small charts, so that templates only place them."""
+
+from collections.abc import Sequence
+from datetime import UTC
+from itertools import pairwise
+from typing import Final
+
+from board.contexts import Bar, Chart, Percentiles, Segment, Spark, Tick
+from board.filters import count
+from queue_core.expose import Bucket, Histogram, percentile
+
+WIDTH: Final = 720.0
+HEIGHT: Final = 160.0
+GAP: Final = 2.0
+SPARK_WIDTH: Final = 120.0
+SPARK_HEIGHT: Final = 28.0
+TICK_EVERY: Final = 10
+
+
+def throughput(buckets: Sequence[Bucket]) -> Chart:
+    """A bar a bucket, stacked done, failed, killed; the last one is not over yet."""
+    top = _nice_top(max((_finished(bucket) for bucket in buckets), default=0))
+    step = WIDTH / max(len(buckets), 1)
+    return Chart(
+        width=WIDTH,
+        height=HEIGHT,
+        bars=tuple(_bar(bucket, place * step, step, top, bucket is buckets[-1]) for place, bucket in enumerate(buckets)),
+        ticks=tuple(_tick(bucket, place * step) for place, bucket in enumerate(buckets) if bucket.start.minute % TICK_EVERY == 0),
+        top=top,
+        summary=_in_words(buckets),
+        empty=not any(_finished(bucket) for bucket in buckets),
+    )
+
+
+def spark(buckets: Sequence[Bucket]) -> Spark:
+    """Finished attempts a bucket as a line, failures as a second one."""
+    top = max((_finished(bucket) for bucket in buckets), default=0)
+    line = _path([_finished(bucket) for bucket in buckets], top)
+    bad = [bucket.failed + bucket.killed for bucket in buckets]
+    return Spark(
+        width=SPARK_WIDTH,
+        height=SPARK_HEIGHT,
+        line=line,
+        area=f"{line} L{SPARK_WIDTH:g} {SPARK_HEIGHT:g} L0 {SPARK_HEIGHT:g} Z" if line else "",
+        failures=_path(bad, top) if any(bad) else "",
+        summary=_in_words(buckets),
+        empty=top == 0,
+    )
+
+
+def percentiles(histogram: Histogram) -> Percentiles:
+    """The three that people ask for."""
+    return Percentiles(
+        p50=percentile(histogram, 0.5), p95=percentile(histogram, 0.95), p99=percentile(histogram, 0.99), count=sum(histogram.values())
+    )
+
+
+def _finished(bucket: Bucket) -> int:
+    return bucket.done + bucket.failed + bucket.killed
+
+
+def _nice_top(highest: int) -> int:
+    """The next number of the form 1, 2, 5 × 10ⁿ: steady while the numbers move."""
+    size = 1
+    while size * 10 < highest:
+        size *= 10
+    return next(size * step for step in (1, 2, 5, 10) if size * step >= highest)
+
+
+def _bar(bucket: Bucket, x: float, step: float, top: int, partial: bool) -> Bar:
+    at = bucket.start.astimezone(UTC).strftime("%H:%M")
+    return Bar(
+        x=round(x + GAP / 2, 2),
+        width=round(step - GAP, 2),
+        segments=tuple(_segments(bucket, top)),
+        title=f"{at} · {count(bucket.done)} done, {count(bucket.failed)} failed, {count(bucket.killed)} killed",
+        partial=partial,
+    )
+
+
+def _segments(bucket: Bucket, top: int) -> list[Segment]:
+    segments, y = [], HEIGHT
+    for tone, number in (("done", bucket.done), ("failed", bucket.failed), ("killed", bucket.killed)):
+        if number:
+            height = max(number / top * HEIGHT, 1.0)
+            y -= height
+            segments.append(Segment(tone=tone, y=round(y, 2), height=round(height, 2)))
+    return segments
+
+
+def _tick(bucket: Bucket, x: float) -> Tick:
+    return Tick(x=round(x, 2), label=bucket.start.astimezone(UTC).strftime("%H:%M"))
+
+
+def _path(numbers: Sequence[int], top: int) -> str:
+    """``M0 28 L2 14 …``; empty when there is nothing to draw."""
+    if not top or len(numbers) < 2:
+        return ""
+    step, room = SPARK_WIDTH / (len(numbers) - 1), SPARK_HEIGHT - 2
+    points = [f"{place * step:.4g} {SPARK_HEIGHT - 1 - number / top * room:.4g}" for place, number in enumerate(numbers)]
+    kept = [
+        points[0],
+        *(here for (before, here), after in zip(pairwise(points), points[2:], strict=False) if not _level(before, here, after)),
+        points[-1],
+    ]
+    return "M" + " L".join(kept)
+
+
+def _level(before: str, here: str, after: str) -> bool:
+    """Whether a point lies on a level line between its neighbours and adds nothing."""
+    heights = {point.partition(" ")[2] for point in (before, here, after)}
+    return len(heights) == 1
+
+
+def _in_words(buckets: Sequence[Bucket]) -> str:
+    done, failed, killed = (sum(getattr(bucket, name) for bucket in buckets) for name in ("done", "failed", "killed"))
+    return f"In the last hour: {count(done)} done, {count(failed)} failed attempts, {count(killed)} killed."

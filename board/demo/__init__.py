@@ -1,0 +1,1 @@
+"""``prinia demo``: a small world on one machine. Two workers, a producer, real files, honest failures, and the board."""

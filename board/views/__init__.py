@@ -1,0 +1,1 @@
+"""The pages: each asks the store and says what there is to see."""

@@ -7,13 +7,13 @@ from typing import Final
 
 from board.demo.pictures import paint, write_ppm
 
-WORDS: Final = (
+RHYME: Final = (
     "the warbler sings in reeds at dawn while rain walks over quiet fields and a small bird weaves its nest of leaves "
     "sewn with spider silk above the slow brown river where children count boats"
-).split()
+)
 TEXTS: Final = 12
 PICTURES: Final = 6
-ARCHIVES: Final = 8
+ARCHIVES: Final = 6
 MEGABYTE: Final = 1_000_000
 REGIONS: Final = ("north", "east", "south", "west")
 
@@ -44,7 +44,7 @@ def picture_file(folder: Path, number: int) -> Path:
 
 
 def archive_file(folder: Path, number: int) -> Path:
-    """One to eight megabytes of noise."""
+    """One to six megabytes of noise."""
     return folder / f"archive-{number:02}.bin"
 
 
@@ -59,4 +59,4 @@ def make_sales(path: Path, rows: int, seed: int) -> None:
 
 def _text(seed: int) -> str:
     chance = random.Random(seed)
-    return "\n".join(" ".join(chance.choices(WORDS, k=12)) for _ in range(800))
+    return "\n".join(" ".join(chance.choices(RHYME.split(), k=12)) for _ in range(800))

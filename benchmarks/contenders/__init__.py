@@ -1,0 +1,1 @@
+"""One file per queue, all with the same function names: see ``suite.contender``."""

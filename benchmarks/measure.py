@@ -1,0 +1,40 @@
+"""One measurement in its own process: ``measure.py MEASUREMENT CONTENDER FOLDER SIZE`` prints its numbers as one line of JSON.
+
+``measure.py work CONTENDER FOLDER 0`` is the worker process that the measurements start.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+from suite import workloads
+from suite.contender import NotOffered, contender
+from suite.trace import Trace
+
+
+def main(measurement: str, name: str, folder: str, size: str) -> None:
+    """Measure, or work."""
+    try:
+        subject = contender(name, Path(folder))
+        if measurement == "work":
+            subject.work(Trace(Path(folder) / "trace"))
+            return
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))  # so that what was started here is ended too
+        numbers = _measure(measurement)(name, subject, int(size))
+    except NotOffered as error:
+        print(json.dumps({"not_offered": str(error)}))
+    else:
+        print(json.dumps({"numbers": numbers, "durability": subject.durability, "note": subject.note}))
+
+
+def _measure(measurement: str) -> workloads.Measure:
+    if hasattr(workloads, measurement):
+        return getattr(workloads, measurement)
+    from contenders import prinia_only  # imports the queue, which the peers' environment does not have
+
+    return getattr(prinia_only, measurement)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

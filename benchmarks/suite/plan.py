@@ -1,0 +1,190 @@
+"""What is measured, with whom, how large, and what the goal is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+OURS = "prinia"
+RAW = "raw"
+
+
+class Better(StrEnum):
+    """Which numbers are good."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What our number should be: ``value``, or that share of the number of ``of`` measured in the same run."""
+
+    value: float
+    of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One number that a measurement gives."""
+
+    name: str
+    better: Better = Better.HIGHER
+    goals: tuple[tuple[str, Goal], ...] = ()
+    """By contender."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One function of ``suite.workloads`` or ``contenders.prinia_only`` with its size."""
+
+    name: str
+    title: str
+    size: int
+    quick: int
+    metrics: tuple[Metric, ...]
+    ours_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A contender of a run: its name in ``contenders``, and the package that it needs, if it is a peer."""
+
+    name: str
+    package: str | None = None
+    skips: tuple[str, ...] = ()
+    """Measurements in which this setting says nothing new, or that it does not have."""
+
+    @property
+    def is_variant(self) -> bool:
+        """Whether it is a second setting."""
+        return ":" in self.name
+
+
+PUSHES = ("push_one", "push_callers", "push_bulk")
+NORMAL = f"{OURS}:NORMAL"
+
+ENTRANTS = (
+    Entrant(OURS),
+    Entrant(NORMAL, skips=("push_callers", "latency", "idle")),
+    Entrant(f"{RAW}:FULL", skips=("push_callers", "latency", "idle")),
+    Entrant(f"{RAW}:NORMAL", skips=("push_callers", "latency", "idle")),
+    Entrant("litequeue", "litequeue"),
+    Entrant("persistqueue", "persist-queue"),
+    Entrant("huey", "huey"),
+    Entrant("huey:fast", "huey", skips=PUSHES),
+    Entrant("flexiq", "flexiq"),
+    Entrant("flexiq:tuned", "flexiq", skips=PUSHES),
+    Entrant("qler", "qler"),
+    Entrant("honker", "honker"),
+)
+
+
+def ours(goal: float) -> tuple[tuple[str, Goal], ...]:
+    """A plain goal for us."""
+    return ((OURS, Goal(goal)),)
+
+
+QUEUE = (
+    Measurement(
+        name="push_one",
+        title="Push, one caller, each stored before the next",
+        size=2_000,
+        quick=100,
+        metrics=(Metric(name="tasks/s", goals=((OURS, Goal(0.6, f"{RAW}:FULL")), (NORMAL, Goal(15_000)))),),
+    ),
+    Measurement(
+        name="push_callers",
+        title="Push, 100 callers in one process",
+        size=10_000,
+        quick=500,
+        metrics=(Metric(name="tasks/s", goals=ours(60_000)),),
+    ),
+    Measurement(
+        name="push_bulk",
+        title="Push 10,000 in one call",
+        size=10_000,
+        quick=1_000,
+        metrics=(Metric(name="tasks/s", goals=ours(100_000)),),
+    ),
+    Measurement(
+        name="drain",
+        title="Drain 10,000 no-op tasks, one worker process (slow peers fewer), results kept where they can be",
+        size=10_000,
+        quick=300,
+        metrics=(Metric(name="tasks/s", goals=ours(20_000)), Metric(name="worker CPU µs/task", better=Better.LOWER)),
+    ),
+    Measurement(
+        name="flat",
+        title="Drain a backlog of 100,000: the first tenth against the last",
+        size=100_000,
+        quick=2_000,
+        ours_only=True,
+        metrics=(
+            Metric(name="tasks/s with the backlog full", goals=ours(20_000)),
+            Metric(name="tasks/s with it nearly empty"),
+            Metric(name="full ÷ empty", goals=ours(0.9)),
+        ),
+    ),
+    Measurement(
+        name="latency",
+        title="Push to handler start in another process, 50 a second",
+        size=200,
+        quick=20,
+        metrics=(
+            Metric(name="p50 ms", better=Better.LOWER, goals=ours(5)),
+            Metric(name="p99 ms", better=Better.LOWER, goals=ours(15)),
+        ),
+    ),
+    Measurement(
+        name="latency_inside",
+        title="Push to handler start in the same process, 50 a second",
+        size=200,
+        quick=20,
+        ours_only=True,
+        metrics=(
+            Metric(name="p50 ms", better=Better.LOWER, goals=ours(2)),
+            Metric(name="p99 ms", better=Better.LOWER, goals=ours(10)),
+        ),
+    ),
+    Measurement(
+        name="idle",
+        title="A worker with nothing to do, and the first task after that",
+        size=10,
+        quick=2,
+        metrics=(
+            Metric(name="CPU % of a core", better=Better.LOWER, goals=ours(1)),
+            Metric(name="first after idle ms", better=Better.LOWER, goals=ours(15)),
+            Metric(name="RSS MiB", better=Better.LOWER),
+        ),
+    ),
+    Measurement(
+        name="memory_slots",
+        title="Memory of a worker with 100 slots, all taken",
+        size=100,
+        quick=100,
+        ours_only=True,
+        metrics=(Metric(name="RSS MiB", better=Better.LOWER, goals=ours(60)),),
+    ),
+    Measurement(
+        name="memory_tasks",
+        title="Memory of a worker over 1,000,000 tasks",
+        size=1_000_000,
+        quick=3_000,
+        ours_only=True,
+        metrics=(
+            Metric(name="RSS MiB at a tenth", better=Better.LOWER),
+            Metric(name="RSS MiB at the end", better=Better.LOWER, goals=ours(60)),
+            Metric(name="growth MiB", better=Better.LOWER, goals=ours(5)),
+        ),
+    ),
+    Measurement(
+        name="start",
+        title="Starting Python with us, over starting it without",
+        size=15,
+        quick=3,
+        ours_only=True,
+        metrics=(
+            Metric(name="import queue_core ms", better=Better.LOWER, goals=ours(120)),
+            Metric(name="prinia --help ms", better=Better.LOWER, goals=ours(300)),
+        ),
+    ),
+)

@@ -1,0 +1,94 @@
+"""Other processes: starting them, what they cost, ending them."""
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@contextmanager
+def running(command: list[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that lives as long as the block; what it says goes to ``log``."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask the process to end, and end it when it does not within five seconds."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_until(true: Callable[[], bool], *, process: "subprocess.Popen[bytes]", log: Path, seconds: float, every: float = 0.01) -> float:
+    """Wait for a condition that ``process`` is to bring about; return the monotonic time at which it held.
+
+    Raises RuntimeError with the end of the log when the process ends first, TimeoutError when the time is over.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        if true():
+            return time.monotonic()
+        if process.poll() is not None:
+            raise RuntimeError(f"The process ended with {process.returncode}: {tail(log)}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Not done after {seconds:.0f} s. {tail(log)}".strip())
+        time.sleep(every)
+
+
+def tail(log: Path) -> str:
+    """The end of what a process said, on one line."""
+    return " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])[-400:]
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """Processor time that the living threads of a process and of its children used so far, to the nanosecond; None where the system does not say."""
+    if not (PROC / str(pid) / "task").is_dir():
+        return None
+    return sum(_cpu(each) for each in family(pid))
+
+
+def rss_bytes(pid: int) -> int | None:
+    """Resident memory of a process and its children; None where the system does not say."""
+    if not (PROC / str(pid) / "statm").exists():
+        return None
+    return sum(int((PROC / str(each) / "statm").read_text().split()[1]) for each in family(pid)) * resource.getpagesize()
+
+
+def family(pid: int) -> list[int]:
+    """The process and all its descendants."""
+    children = [int(child) for task in (PROC / str(pid) / "task").iterdir() for child in (task / "children").read_text().split()]
+    return [pid, *(each for child in children for each in family(child))]
+
+
+def raise_file_limit() -> None:
+    """Allow this process as many open files as the system lets it; each viewer takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def python(script: str, *arguments: object) -> list[str]:
+    """The command that runs a script of this folder with this interpreter."""
+    return [sys.executable, str(Path(__file__).parents[1] / script), *map(str, arguments)]
+
+
+def _cpu(pid: int) -> float:
+    used = 0
+    for task in (PROC / str(pid) / "task").iterdir():
+        try:
+            used += int((task / "schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):  # the thread ended meanwhile
+            continue
+    return used / 1e9

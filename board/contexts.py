@@ -866,7 +866,7 @@ class AttemptRow:
     number: int
     """1 for the first."""
     outcome: str
-    """For ``data-outcome``: ``succeeded``, ``failed``, ``timed-out``, ``aborted``, ``deferred``, ``killed``, ``crashed``, ``released``, ``running``."""
+    """``succeeded``, ``failed``, ``timed-out``, ``aborted``, ``deferred``, ``killed``, ``crashed``, ``released`` or ``running``, for styles."""
     label: str
     """The same for people."""
     worker: str | None

@@ -62,6 +62,8 @@ class Screen:
     """What it depends on; None: everything."""
     follow: Follow | None = None
     """For lists of tasks."""
+    gone: tuple[Fragment, ...] = ()
+    """What is shown in their places once the thing itself is no longer stored."""
 
     def depends_on(self, changed: frozenset[Topic]) -> bool:
         """Whether these changes can change it."""

@@ -1,5 +1,6 @@
 """A list of tasks with all that surrounds it: state chips, filter, rows, pages."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from board import params
@@ -45,7 +46,7 @@ class Listing:
             show_queue=self._queue is None,
         )
 
-    async def follow(self, ids: "list[TaskId] | tuple[TaskId, ...]") -> list[Fragment]:
+    async def follow(self, ids: Sequence[TaskId]) -> list[Fragment]:
         """Rows that left the list."""
         return await rows_of(self._ask, ids)
 

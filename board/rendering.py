@@ -1,0 +1,53 @@
+"""Contexts to HTML. A fragment is rendered once and placed as it is: the page and the live stream carry the same bytes."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from board._resources import TEMPLATES
+from board.contexts import Shell
+from board.filters import FILTERS
+from board.screen import Fragment
+
+
+class Renderer:
+    """Jinja with everything escaped and nothing undefined."""
+
+    def __init__(self, templates: Path = TEMPLATES) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(templates),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(FILTERS)
+
+    def fragment(self, fragment: Fragment) -> str:
+        """The HTML of one fragment: a single element, without blanks around it."""
+        return self._environment.get_template(fragment.template).render(it=fragment.context).strip()
+
+    def page(self, template: str, shell: Shell, page: object, fragments: Iterable[Fragment] = ()) -> str:
+        """A whole page. Its fragments are rendered first; the page's template only places them."""
+        placed = Placed(fragments, self)
+        return self._environment.get_template(template).render(shell=shell, page=page, part=placed.part, parts=placed.parts)
+
+
+class Placed:
+    """The rendered fragments of one page, by id and by template."""
+
+    def __init__(self, fragments: Iterable[Fragment], renderer: Renderer) -> None:
+        self._html = [(fragment, Markup(renderer.fragment(fragment))) for fragment in fragments]  # noqa: S704 - rendered with autoescape
+
+    def part(self, id: str) -> Markup:
+        """The fragment with this id. Raises KeyError when the page has none."""
+        for fragment, html in self._html:
+            if fragment.id == id:
+                return html
+        raise KeyError(f"The page has no fragment {id}.")
+
+    def parts(self, template: str) -> Markup:
+        """All fragments rendered from this template, in order."""
+        return Markup("\n").join(html for fragment, html in self._html if fragment.template == template)

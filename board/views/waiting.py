@@ -1,0 +1,74 @@
+"""Why is this task waiting? Every answer was checked; those that hold come first."""
+
+from datetime import datetime
+
+from board.contexts import Reason
+from board.filters import plural, utc, visible
+from board.screen import Ask
+from board.views.rows import Crew
+from queue_core.expose import COUNT_CAP, QueueInfo, Status, Task
+
+
+async def reasons(ask: Ask, task: Task, crew: Crew) -> tuple[Reason, ...]:
+    """What keeps a task waiting, and what does not."""
+    if task.status is Status.QUEUED:
+        return (_held(ask, task),)
+    if task.status not in (Status.PENDING, Status.FAILED):
+        return ()
+    queue = await ask.store.fetch_queue(task.queue)
+    checks = [_due(task, crew), _paused(ask, queue), *_workers(ask, task, crew), *_line(ask, task, queue, crew)]
+    return tuple(sorted(checks, key=lambda reason: not reason.holds))
+
+
+def _held(ask: Ask, task: Task) -> Reason:
+    href = ask.urls.worker(task.boot) if task.boot else None
+    return _yes(f"{visible(task.worker or 'A worker')} has claimed it and starts it when a slot is free.", href=href, at=task.queued_at)
+
+
+def _due(task: Task, crew: Crew) -> Reason:
+    if task.run_at <= crew.now:
+        return _no(f"It has been due since {utc(task.run_at)} UTC.", at=task.run_at)
+    what = f"The pause after attempt {task.attempts} ends" if task.status is Status.FAILED else "It is scheduled: it is due"
+    return _yes(f"{what} at {utc(task.run_at)} UTC.", at=task.run_at)
+
+
+def _paused(ask: Ask, queue: QueueInfo | None) -> Reason:
+    if queue is None or queue.pause is None:
+        return _no("Its queue is not paused.")
+    why = f": {visible(queue.pause.reason)}" if queue.pause.reason else ""
+    text = f"Its queue was paused by {visible(queue.pause.by)} at {utc(queue.pause.since)} UTC{why}."
+    return _yes(text, at=queue.pause.since, href=ask.urls.queue(queue.name))
+
+
+def _workers(ask: Ask, task: Task, crew: Crew) -> list[Reason]:
+    serving = crew.serving(task.queue)
+    if not serving:
+        return [_yes(f"No live worker serves queue {visible(task.queue)}.", href=ask.urls.workers())]
+    able = [worker for worker in serving if worker.names is None or task.name in worker.names]
+    if not able:
+        who = plural(len(serving), "live worker serves", "live workers serve")
+        return [_yes(f"No live worker knows a task named {visible(task.name)}; {who} its queue.", href=ask.urls.workers())]
+    slots, running = sum(worker.concurrency for worker in able), sum(worker.running for worker in able)
+    busy = f"{running} of {plural(slots, 'slot')} of the workers that can run it are busy."
+    return [_yes(busy, href=ask.urls.workers()) if running >= slots else _no(busy)]
+
+
+def _line(ask: Ask, task: Task, queue: QueueInfo | None, crew: Crew) -> list[Reason]:
+    """How many are ahead at most: those of its queue that wait and are not scheduled for later."""
+    if queue is None or task.run_at > crew.now:
+        return []
+    if queue.scheduled >= COUNT_CAP:
+        return [_yes(f"At most {queue.counts.waiting - 1:,} waiting tasks of its queue come before it.", href=ask.urls.queue(queue.name))]
+    ahead = queue.counts.waiting - queue.scheduled - 1
+    if ahead <= 0:
+        return [_no("No other due task of its queue waits.")]
+    text = f"At most {plural(ahead, 'other task')} of its queue {'comes' if ahead == 1 else 'come'} before it."
+    return [_yes(text, href=ask.urls.queue(queue.name))]
+
+
+def _yes(text: str, *, at: datetime | None = None, href: str | None = None) -> Reason:
+    return Reason(holds=True, text=text, at=at, href=href)
+
+
+def _no(text: str, *, at: datetime | None = None) -> Reason:
+    return Reason(holds=False, text=text, at=at, href=None)

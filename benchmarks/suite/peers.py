@@ -81,7 +81,7 @@ def _package(line: str) -> str:
 
 def _pip(*packages: str) -> str:
     """Why it failed; empty when it did not."""
-    command = [_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", *packages]
+    command = [_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     except subprocess.TimeoutExpired:

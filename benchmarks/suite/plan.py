@@ -178,7 +178,7 @@ QUEUE = (
     ),
     Measurement(
         name="start",
-        title="Starting Python with us, over starting it without",
+        title="Start: what the import adds to Python, and the whole of the help command",
         size=15,
         quick=3,
         ours_only=True,

@@ -1,0 +1,1 @@
+"""The board's measurements: stored tasks, the server, pages, viewers."""

@@ -1,0 +1,1 @@
+"""What every backend must do. One suite, split by concern; no test knows which backend it runs on."""

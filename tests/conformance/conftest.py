@@ -1,0 +1,48 @@
+"""The stores that the suite runs on. A new backend is one more line in STORES."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from conformance.helpers import check_books
+
+from queue_core.clock import HandWoundClock
+from queue_core.expose import Connected, connect
+
+STORES = {
+    "memory": "memory://{folder}",
+    "sqlite": "sqlite:///{folder}/tasks.db",
+}
+
+
+@pytest.fixture
+def clock() -> HandWoundClock:
+    """The store's time; it moves only when a test moves it."""
+    return HandWoundClock()
+
+
+@pytest.fixture(params=list(STORES))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store of this test is; whoever connects to it again reaches the same tasks."""
+    return STORES[request.param].format(folder=tmp_path)
+
+
+@pytest_asyncio.fixture
+async def connected(url: str, clock: HandWoundClock) -> AsyncIterator[Connected]:
+    """An open, empty store. After the test its books must balance."""
+    store = connect(url, clock=clock)
+    await store.backend.open()
+    yield store
+    await store.backend.open()
+    await check_books(store)
+    await store.backend.close()
+
+
+@pytest_asyncio.fixture
+async def another(connected: Connected, url: str, clock: HandWoundClock) -> AsyncIterator[Connected]:
+    """A second connection to the same store."""
+    store = connect(url, clock=clock)
+    await store.backend.open()
+    yield store
+    await store.backend.close()

@@ -1,1 +1,75 @@
 """Prinia's queue: durable background tasks for Python."""
+
+from queue_core.app import App
+from queue_core.backend import Retention
+from queue_core.backoff import Retry
+from queue_core.clock import HandWoundClock
+from queue_core.codec import Codec, JsonCodec, MsgPackCodec
+from queue_core.definition import TaskDefinition
+from queue_core.errors import (
+    AbortError,
+    DecodeError,
+    DeferredError,
+    IllegalTransition,
+    InvalidValue,
+    MissingData,
+    PriniaError,
+    ResultTimeout,
+    RetryAfterError,
+    StoreUnavailable,
+    TaskKilled,
+    TaskTimeout,
+    UnknownTask,
+    UnknownTaskName,
+    WorkerNameTaken,
+    WorkerStateError,
+)
+from queue_core.handle import TaskHandle
+from queue_core.ids import QueueName, TaskId
+from queue_core.inject import INJECTED, AttemptNumber, Data, WorkerContext
+from queue_core.middleware import Call, Middleware, Next
+from queue_core.status import KillReason, Status
+from queue_core.task import NewTask, Task
+from queue_core.worker import Worker
+
+__all__ = [
+    "INJECTED",
+    "AbortError",
+    "App",
+    "AttemptNumber",
+    "Call",
+    "Codec",
+    "Data",
+    "DecodeError",
+    "DeferredError",
+    "HandWoundClock",
+    "IllegalTransition",
+    "InvalidValue",
+    "JsonCodec",
+    "KillReason",
+    "Middleware",
+    "MissingData",
+    "MsgPackCodec",
+    "NewTask",
+    "Next",
+    "PriniaError",
+    "QueueName",
+    "ResultTimeout",
+    "Retention",
+    "Retry",
+    "RetryAfterError",
+    "Status",
+    "StoreUnavailable",
+    "Task",
+    "TaskDefinition",
+    "TaskHandle",
+    "TaskId",
+    "TaskKilled",
+    "TaskTimeout",
+    "UnknownTask",
+    "UnknownTaskName",
+    "Worker",
+    "WorkerContext",
+    "WorkerNameTaken",
+    "WorkerStateError",
+]

@@ -112,9 +112,12 @@ def codec_named(name: str, known: Mapping[str, Codec] = CODECS) -> Codec:
         raise DecodeError(f"No codec is called {name!r}; known here: {', '.join(sorted(known))}.") from None
 
 
-def convert(value: Any, kind: type[T] | Any) -> T | Any:
-    """``value``, as decoded, made into ``kind`` (a builtin, dataclass, struct or pydantic model). Raises DecodeError."""
+def convert(value: Any, kind: type[T] | Any, *, strict: bool = False) -> T | Any:
+    """``value``, as decoded, made into ``kind`` (a builtin, dataclass, struct or pydantic model). Raises DecodeError.
+
+    ``strict`` refuses what would need a guess, as the text ``"42"`` for a number.
+    """
     try:
-        return msgspec.convert(value, kind, strict=False, dec_hook=_model)
+        return msgspec.convert(value, kind, strict=strict, str_keys=True, dec_hook=_model)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise DecodeError(str(error)) from error

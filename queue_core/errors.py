@@ -106,6 +106,16 @@ class TaskTimeout(PriniaError, TimeoutError):
         super().__init__(f"The attempt was stopped after its time limit of {limit:g} s.")
 
 
+class ChildDied(PriniaError):
+    """The child process that ran a handler ended before the handler did. Other tasks are not touched."""
+
+    def __init__(self, name: str, exit_code: int | None) -> None:
+        self.exit_code = exit_code
+        how = f"was ended by signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"ended with exit code {exit_code}"
+        hint = " Signal 9 often means that the machine ran out of memory." if exit_code == -9 else ""
+        super().__init__(f"The process that ran {name} {how} before the handler returned.{hint}")
+
+
 class HandlerReturnedFalse(PriniaError):
     """A handler returned ``False``, which the seed's return rule counts as an error; return None or raise instead."""
 

@@ -1,0 +1,216 @@
+"""The app: a store, the handlers of its tasks, and the workers that run them."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
+
+from queue_core.backend import Backend
+from queue_core.backoff import Retry
+from queue_core.codec import CODECS, Codec
+from queue_core.definition import AsyncTaskDefinition, PlainTaskDefinition, TaskDefinition
+from queue_core.errors import InvalidValue
+from queue_core.expose import Expose, connect
+from queue_core.handler import Executor, Handler, place_of
+from queue_core.ids import QueueName
+from queue_core.registry import Registry
+from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed
+from queue_core.worker import Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+DEFAULT_RETRY = Retry()
+
+
+class Decorator(Protocol):
+    """What ``app.task(...)`` returns."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTaskDefinition[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> PlainTaskDefinition[P, R]: ...
+
+
+class App:
+    """A queue: push tasks through its definitions, run them with its workers.
+
+    ``url`` names the store: ``sqlite:///tasks.db``, ``sqlite:////absolute/tasks.db`` or ``memory://``. ``codec`` encodes arguments: ``json``,
+    ``msgpack`` or a Codec of your own; ``codecs`` are others that stored tasks may need. ``options`` go to the backend. It connects when
+    first used; ``close`` disconnects, as does leaving ``async with app``.
+
+    Raises UnknownScheme for a URL that no backend serves, InvalidValue for an unknown codec.
+
+    >>> app = App("memory://")
+    >>> @app.task(queue="email", max_attempts=3)
+    ... async def greet(name: str) -> str:
+    ...     return f"Hello, {name}."
+    """
+
+    def __init__(self, url: str, *, codec: str | Codec = "json", codecs: Iterable[Codec] = (), **options: Any) -> None:
+        connected = connect(url, **options)
+        self.url = url
+        self.backend: Backend = connected.backend
+        """The store's write contract; ``open`` it first."""
+        self.expose: Expose = connected.expose
+        """The store's read-and-act contract, which a board takes; ``open`` it first."""
+        self.codecs: Mapping[str, Codec] = _known(codec, codecs)
+        self.codec: Codec = self.codecs[codec] if isinstance(codec, str) else codec
+        self.registry = Registry()
+        self.tasks: dict[str, TaskDefinition[..., Any]] = {}
+        """Its definitions by name."""
+        self._data: dict[type, Any] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # --- the connection ------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect, unless that is done. Raises StoreUnavailable."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            await self.backend.open()
+            self._loop = loop
+
+    async def close(self) -> None:
+        """Disconnect. Safe to call twice."""
+        self._loop = None
+        await self.backend.close()
+
+    async def __aenter__(self) -> "App":
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    # --- defining ------------------------------------------------------------------------------------
+
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTaskDefinition[P, R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> PlainTaskDefinition[P, R]: ...
+    @overload
+    def task(
+        self,
+        *,
+        queue: str = DEFAULT_QUEUE,
+        name: str | None = None,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        timeout: float | None = None,
+        retry: Retry = DEFAULT_RETRY,
+        executor: Executor | None = None,
+        priority: int = 0,
+        keep_result: bool = True,
+    ) -> Decorator: ...
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        queue: str = DEFAULT_QUEUE,
+        name: str | None = None,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        timeout: float | None = None,
+        retry: Retry = DEFAULT_RETRY,
+        executor: Executor | None = None,
+        priority: int = 0,
+        keep_result: bool = True,
+    ) -> Any:
+        """Make a function the handler of tasks: ``@app.task(queue="email", timeout=30)``.
+
+        ``name``: of its tasks, the function's by default; two handlers of an app cannot share one. ``max_attempts``: how often a task may
+        start. ``timeout``: seconds for one attempt. ``retry``: the pause between attempts. ``executor``: ``async`` functions run on the event
+        loop and plain ones in a thread; ``"process"`` runs a plain one in a child process. ``keep_result``: whether what it returns is stored.
+
+        Raises InvalidValue for settings or parameters that break a rule, and for a name that is taken.
+        """
+
+        def define(function: Callable[..., Any]) -> TaskDefinition[Any, Any]:
+            called = name if name is not None else _name_of(function)
+            handler = Handler(
+                name=called,
+                function=function,
+                place=place_of(called, function, executor),
+                queue=QueueName(queue),
+                max_attempts=max_attempts,
+                timeout=timeout,
+                retry=retry,
+                priority=priority,
+                keep_result=keep_result,
+            )
+            self.registry.add(handler)
+            kind = AsyncTaskDefinition if inspect.iscoroutinefunction(function) else PlainTaskDefinition
+            return self.tasks.setdefault(called, kind(self, handler))
+
+        return define if function is None else define(function)
+
+    def provide(self, value: T, *, kind: type[Any] | None = None) -> T:
+        """Give ``value`` to handlers that ask for data of its type, or of ``kind``. Returns it."""
+        self._data[kind or type(value)] = value
+        return value
+
+    # --- pushing -------------------------------------------------------------------------------------
+
+    async def push(self, tasks: Sequence[NewTask], connection: Any = None) -> list[Pushed]:
+        """Store ready-made tasks, all or none; inside the transaction of ``connection`` if one is given. Definitions are the usual way."""
+        await self.open()
+        return await (self.backend.push(tasks) if connection is None else self.backend.push_in(connection, tasks))
+
+    # --- working -------------------------------------------------------------------------------------
+
+    def worker(self, name: str | None = None, *, data: Iterable[Any] = (), **options: Any) -> Worker:
+        """A worker for this app's tasks. ``data`` comes beside what was provided; ``options`` are those of ``Worker``.
+
+        Raises InvalidValue for settings that break a rule, MissingData when a handler asks for data that nobody provided.
+        """
+        given = self._data | {type(value): value for value in data}
+        return Worker(name, self.backend, self.registry, data=given, codecs=self.codecs, **options)
+
+    async def work(self, name: str | None = None, **options: Any) -> None:
+        """Run a worker until it is stopped by SIGTERM or SIGINT; a second one cancels what runs. For programs that do nothing else."""
+        await self.worker(name, **options).run(signals=True)
+
+    @asynccontextmanager
+    async def running(self, name: str | None = None, **options: Any) -> AsyncIterator[Worker]:
+        """Run a worker within a host's lifespan: ``async with app.running(concurrency=5):``. Leaving it stops the worker gracefully.
+
+        Raises what keeps the worker from starting. When it fails later, that is raised at the end.
+        """
+        worker = self.worker(name, **options)
+        working = asyncio.ensure_future(worker.run())
+        await _ready(worker, working)
+        try:
+            yield worker
+        finally:
+            if not working.done():
+                worker.stop()
+            await working
+
+
+async def _ready(worker: Worker, working: "asyncio.Future[None]") -> None:
+    ready = asyncio.ensure_future(worker.ready())
+    try:
+        await asyncio.wait([ready, working], return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        working.cancel()
+        raise
+    finally:
+        ready.cancel()
+    if working.done():
+        working.result()
+
+
+def _known(codec: str | Codec, codecs: Iterable[Codec]) -> Mapping[str, Codec]:
+    known = dict(CODECS) | {other.name: other for other in codecs}
+    if not isinstance(codec, str):
+        return known | {codec.name: codec}
+    if codec not in known:
+        raise InvalidValue(f"codec must be one of {', '.join(sorted(known))}, or a Codec, got {codec!r}.")
+    return known
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    if not callable(function):
+        raise InvalidValue(f"app.task needs a function, got {function!r}.")
+    return cast("str", getattr(function, "__name__", type(function).__name__))

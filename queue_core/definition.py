@@ -1,0 +1,168 @@
+"""A task definition: a handler that can be called like its function, or pushed."""
+
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
+
+from queue_core.backoff import Retry
+from queue_core.codec import Codec
+from queue_core.errors import InvalidValue
+from queue_core.handle import Store, TaskHandle
+from queue_core.handler import Handler
+from queue_core.ids import QueueName
+
+from queue_core.task import NewTask, Pushed
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Options(TypedDict, total=False):
+    """What ``using`` takes: everything that one push may set, in place of the handler's defaults."""
+
+    run_after: float
+    """Seconds from now."""
+    run_at: datetime
+    """Aware."""
+    priority: int
+    key: str
+    max_attempts: int
+    timeout: float
+    retry: Retry
+    queue: str
+    tags: Sequence[str]
+    metadata: Mapping[str, Any]
+    expires_at: datetime
+    id: str
+
+
+class Producer(Store, Protocol):
+    """What a definition needs of its app."""
+
+    @property
+    def codec(self) -> Codec:
+        """What arguments are encoded with."""
+        ...
+
+    async def push(self, tasks: Sequence[NewTask], connection: Any = None) -> list[Pushed]:
+        """Store tasks, inside the transaction of ``connection`` if there is one."""
+        ...
+
+
+class TaskDefinition(Generic[P, R]):
+    """A registered function. ``push`` stores a task for it; calling it runs the function here and now."""
+
+    def __init__(self, app: Producer, handler: Handler) -> None:
+        self.handler: Final = handler
+        self.app: Final = app
+        self._plain: Final[Push[P, R]] = Push(self)
+        self.__doc__ = handler.function.__doc__
+        self.__name__ = getattr(handler.function, "__name__", handler.name)
+        self.__module__ = handler.function.__module__
+        self.__wrapped__ = handler.function
+
+    @property
+    def name(self) -> str:
+        """The name of its tasks."""
+        return self.handler.name
+
+    @property
+    def queue(self) -> QueueName:
+        """The queue that its tasks go to."""
+        return self.handler.queue
+
+    @property
+    def function(self) -> Any:
+        """The function itself."""
+        return self.handler.function
+
+    async def push(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
+        """Store a task with these arguments; a worker will run it.
+
+        Raises InvalidValue when the arguments do not fit the function (nothing is stored then), StoreUnavailable.
+        """
+        return await self._plain.push(*args, **kwargs)
+
+    async def push_many(self, arguments: Iterable[Mapping[str, Any]]) -> list[TaskHandle[R]]:
+        """Store a task for each mapping of parameter names to values: all of them, or none when one is wrong."""
+        return await self._plain.push_many(arguments)
+
+    def using(self, *, connection: Any = None, **options: Unpack[Options]) -> "Push[P, R]":
+        """The same with other options: ``await f.using(run_after=60, priority=10, key="welcome-42").push(user_id=42)``.
+
+        ``connection``: an open connection to the same store, whose transaction the push joins. Raises InvalidValue for unknown options.
+        """
+        return Push(self, connection, _checked(self.name, options))
+
+    def __repr__(self) -> str:
+        return f"<task {self.name} in queue {self.handler.queue}>"
+
+
+class AsyncTaskDefinition(TaskDefinition[P, R]):
+    """The definition of an ``async def`` function."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Run the function here, without a queue."""
+        running: Coroutine[Any, Any, R] = self.function(*args, **kwargs)
+        return running
+
+
+class PlainTaskDefinition(TaskDefinition[P, R]):
+    """The definition of a plain function."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function here, without a queue."""
+        result: R = self.function(*args, **kwargs)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Push(Generic[P, R]):
+    """How tasks of a definition are pushed; made by ``using``."""
+
+    definition: TaskDefinition[P, R]
+    connection: Any = None
+    options: Options = field(default_factory=Options)  # type: ignore[arg-type]
+
+    async def push(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
+        """Store a task with these arguments. Raises InvalidValue, StoreUnavailable."""
+        return (await self._store([self._new_task(args, kwargs)]))[0]
+
+    async def push_many(self, arguments: Iterable[Mapping[str, Any]]) -> list[TaskHandle[R]]:
+        """Store a task for each mapping of parameter names to values: all of them, or none when one is wrong."""
+        return await self._store([self._new_task((), _mapping(self.definition.name, given)) for given in arguments])
+
+    async def _store(self, tasks: list[NewTask]) -> list[TaskHandle[R]]:
+        app, returns = self.definition.app, self.definition.handler.parameters.returns
+        return [TaskHandle(app, pushed, returns) for pushed in await app.push(tasks, self.connection)]
+
+    def _new_task(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewTask:
+        handler, codec = self.definition.handler, self.definition.app.codec
+        parameters = handler.parameters
+        encoded = parameters.encode(parameters.bind(args, kwargs), codec)
+        task = NewTask(
+            name=handler.name, args=encoded, codec=codec.name, queue=handler.queue, priority=handler.priority, max_attempts=handler.max_attempts
+        )  # fmt: skip
+        return replace(task, **self._changes()) if self.options else task
+
+    def _changes(self) -> dict[str, Any]:
+        changes: dict[str, Any] = dict(self.options)
+        if "tags" in changes:
+            changes["tags"] = tuple(changes["tags"])
+        return changes
+
+
+def _checked(name: str, options: Options) -> Options:
+    unknown = options.keys() - Options.__annotations__.keys()
+    if unknown:
+        raise InvalidValue(f"{name}: using() has no option {', '.join(sorted(unknown))}; it takes connection, {', '.join(Options.__annotations__)}.")
+    if isinstance(options.get("tags"), str):
+        raise InvalidValue(f"{name}: tags must be several texts, got the one text {options.get('tags')!r}. Put it in a list.")
+    return options
+
+
+def _mapping(name: str, given: object) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InvalidValue(f"{name}: push_many takes mappings of parameter names to values, got {given!r}.")
+    return given

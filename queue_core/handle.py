@@ -1,0 +1,100 @@
+"""What a push gives back: the stored task, and the ways to follow it."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+
+from queue_core.backend import Backend
+from queue_core.codec import codec_named, convert
+from queue_core.errors import ResultTimeout, TaskKilled, UnknownTask
+from queue_core.expose import Actor, Codec, Expose, Report, Status, Task, TaskId
+from queue_core.task import Pushed
+
+R_co = TypeVar("R_co", covariant=True)
+PROGRAM: Final = Actor(name="program")
+"""Who acts when a program calls ``kill`` or ``retry`` without saying for whom."""
+
+
+class Store(Protocol):
+    """What a handle needs of its app."""
+
+    @property
+    def backend(self) -> Backend:
+        """The store's write contract."""
+        ...
+
+    @property
+    def expose(self) -> Expose:
+        """The store's read-and-act contract."""
+        ...
+
+    @property
+    def codecs(self) -> Mapping[str, Codec]:
+        """Codecs by name."""
+        ...
+
+    async def open(self) -> None:
+        """Connect."""
+        ...
+
+
+class TaskHandle(Generic[R_co]):
+    """A task that was pushed, with the type of its result."""
+
+    __slots__ = ("_returns", "_store", "created", "task")
+
+    def __init__(self, store: Store, pushed: Pushed, returns: Any) -> None:
+        self._store = store
+        self._returns = returns
+        self.task: Task = pushed.task
+        """The task as it was stored; ``fetch`` gives it as it is now."""
+        self.created: bool = pushed.created
+        """False when a task with the same key was there already: then this is that one."""
+
+    @property
+    def id(self) -> TaskId:
+        """The task's id."""
+        return self.task.id
+
+    async def result(self, timeout: float | None = None) -> R_co:
+        """Wait until the task is Done, and return what its handler returned.
+
+        Raises TaskKilled when it ended Killed, ResultTimeout when ``timeout`` seconds passed first, UnknownTask when it was deleted,
+        DecodeError when the result does not fit the handler's return annotation.
+        """
+        await self._store.open()
+        waiting = self._store.backend.wait_for([self.id], timeout=timeout)
+        async with contextlib.aclosing(cast("Any", waiting)):
+            async for task in waiting:
+                return self._decode(task)
+        raise ResultTimeout(f"Task {self.id} ({self.task.name}) was not finished when the store was closed.")
+
+    async def fetch(self) -> Task:
+        """The task as it is now. Raises UnknownTask when it was deleted."""
+        await self._store.open()
+        task = await self._store.expose.fetch(self.id)
+        if task is None:
+            raise UnknownTask([self.id])
+        return task
+
+    async def kill(self, *, actor: Actor = PROGRAM) -> Report:
+        """Kill the task: at once if it waits; if it runs, its worker stops it next. Raises IllegalTransition when it is final."""
+        await self._store.open()
+        return (await self._store.expose.kill([self.id], actor=actor)).raise_if_skipped()
+
+    async def retry(self, *, actor: Actor = PROGRAM) -> Report:
+        """Let a Failed, Killed or Done task run again now. Raises IllegalTransition when it waits or runs."""
+        await self._store.open()
+        return (await self._store.expose.retry([self.id], actor=actor)).raise_if_skipped()
+
+    def _decode(self, task: Task) -> R_co:
+        if task.status is Status.KILLED:
+            why = f": {task.error}" if task.error else ""
+            raise TaskKilled(f"Task {task.id} ({task.name}) was killed ({task.reason}) after {task.attempts} of {task.max_attempts} attempts{why}.")
+        if task.result is None:
+            return cast("R_co", None)
+        plain = codec_named(task.codec, self._store.codecs).decode(task.result)
+        return cast("R_co", plain if self._returns is Any else convert(plain, self._returns))
+
+    def __repr__(self) -> str:
+        return f"<TaskHandle {self.task.name} {self.id} {self.task.status}>"

@@ -1,0 +1,92 @@
+"""What a handler may ask for beside its stored arguments: data that the worker was given, and facts about its own run."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NewType, Protocol
+
+from queue_core.errors import MissingData
+from queue_core.ids import QueueName, TaskId
+
+AttemptNumber = NewType("AttemptNumber", int)
+"""The number of the attempt that runs, 1 for the first; a handler gets it with ``attempt: AttemptNumber = INJECTED``."""
+
+INJECTED: Final[Any] = type("Injected", (), {"__repr__": lambda _: "INJECTED"})()
+"""Default of a parameter that the worker fills in, so that ``push`` and the type checkers do not ask for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Marks a parameter that gets an object of its type from ``app.provide(...)`` or ``Worker(data=...)``.
+
+    >>> async def send(user_id: int, *, smtp: Annotated[Smtp, Data()] = INJECTED) -> None: ...  # doctest: +SKIP
+    """
+
+
+class Hooks(Protocol):
+    """What a context needs of the worker that made it."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run was asked to end."""
+        ...
+
+    def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
+        """Store how far the run is."""
+        ...
+
+    def stop_worker(self) -> None:
+        """Ask the worker to stop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerContext:
+    """The run of one attempt, as its handler sees it. Asked for by a parameter of this type."""
+
+    task_id: TaskId
+    name: str
+    queue: QueueName
+    attempt: AttemptNumber
+    max_attempts: int
+    metadata: Mapping[str, Any]
+    worker: str
+    """Name of the worker."""
+    hooks: Hooks
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this run was asked to end: killed, out of time, or its worker stops. For loops in plain functions."""
+        return self.hooks.cancelled
+
+    def progress(self, fraction: float, note: str | None = None) -> Awaitable[bool]:
+        """Record how far the run is, 0 to 1, with a word about it. ``async`` handlers await it; plain functions just call it.
+
+        Gives whether the task is still this worker's. Raises InvalidValue for a number outside 0 to 1, StoreUnavailable.
+        """
+        return self.hooks.progress(fraction, note)
+
+    def stop_worker(self) -> None:
+        """Ask the worker to stop gracefully; this run is finished first."""
+        self.hooks.stop_worker()
+
+
+FACTS: Final[Mapping[Any, Callable[[WorkerContext], Any]]] = {
+    WorkerContext: lambda context: context,
+    AttemptNumber: lambda context: context.attempt,
+    TaskId: lambda context: context.task_id,
+    QueueName: lambda context: context.queue,
+}
+"""Types of parameters that are filled in from the context."""
+
+
+def find_data(kind: Any, data: Mapping[type, Any], *, asked_by: str) -> Any:
+    """The object of type ``kind``: the one provided as exactly that, else the first that is an instance. Raises MissingData."""
+    if kind in data:
+        return data[kind]
+    if isinstance(kind, type):
+        for value in data.values():
+            if isinstance(value, kind):
+                return value
+    name = getattr(kind, "__name__", str(kind))
+    given = ", ".join(sorted(known.__name__ for known in data)) or "nothing"
+    raise MissingData(f"{asked_by} asks for a {name}, but the worker was given {given}. Call app.provide({name}(…)) before it starts.")

@@ -1,0 +1,152 @@
+"""The inside of a child process: receives calls, makes them, sends back what came of it."""
+
+import importlib
+import os
+import pickle
+import signal
+import threading
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass, replace
+from functools import reduce
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from queue_core.inject import WorkerContext
+from queue_core.task import ErrorInfo
+from queue_core.worker.tracebacks import error_info
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call: where the function is, and its arguments."""
+
+    module: str
+    qualname: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The function told how far it is."""
+
+    fraction: float
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopWorker:
+    """The function asked its worker to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The function returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The function raised. ``error`` is None when it cannot be pickled; ``info`` describes it in any case."""
+
+    error: BaseException | None
+    info: ErrorInfo
+
+
+Reply = Returned | Raised
+
+
+class Told:
+    """What ``progress`` gives in a child: nobody waits for the store there."""
+
+    def __await__(self) -> Generator[None, None, bool]:
+        return True
+        yield
+
+
+class Uplink:
+    """A context's way to the worker from within a child."""
+
+    connection: "Connection[Any, Any] | None" = None
+    """Set in the child; None in the worker, where the object is made."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Never: a child is ended from outside."""
+        return False
+
+    def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
+        """Pass it on."""
+        self._send(Progress(fraction, note))
+        return Told()
+
+    def stop_worker(self) -> None:
+        """Pass it on."""
+        self._send(StopWorker())
+
+    def _send(self, message: Progress | StopWorker) -> None:
+        if Uplink.connection is not None:
+            Uplink.connection.send(message)
+
+
+def portable(value: Any) -> Any:
+    """An argument as it can travel into a child: a context is cut off from its worker."""
+    return replace(value, hooks=Uplink()) if isinstance(value, WorkerContext) else value
+
+
+def serve(connection: "Connection[Any, Any]") -> None:
+    """Make calls until the pipe closes; the target of a child process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the worker decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    Uplink.connection = connection
+    while True:
+        try:
+            request = connection.recv()
+        except (EOFError, ConnectionError):
+            return
+        except Exception as error:  # the arguments cannot be unpickled here
+            _send(connection, Raised(None, error_info(error)))
+        else:
+            _send(connection, _make(request))
+
+
+def _make(request: Request) -> Reply:
+    try:
+        return Returned(_find(request)(**request.arguments))
+    except BaseException as error:
+        return Raised(_picklable(error), error_info(error))
+
+
+def _find(request: Request) -> Callable[..., Any]:
+    module = importlib.import_module(request.module)
+    found = reduce(getattr, request.qualname.split("."), module)
+    return getattr(found, "function", found)  # the decorated name is a task definition
+
+
+def _picklable(error: BaseException) -> BaseException | None:
+    if isinstance(error, SystemExit | KeyboardInterrupt | CancelledError):
+        return None  # they would end the worker's own thread or task
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - made one expression earlier
+    except Exception:
+        return None
+    return error
+
+
+def _send(connection: "Connection[Any, Any]", reply: Reply) -> None:
+    try:
+        connection.send(reply)
+    except ConnectionError:
+        return  # the worker is gone, and so is whoever waited
+    except Exception as error:  # the result cannot be pickled
+        connection.send(Raised(None, error_info(error)))
+
+
+def _end_with_parent() -> None:
+    """A worker that was killed cannot end its children; their pipes would keep them until the call ends."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

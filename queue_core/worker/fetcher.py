@@ -1,0 +1,122 @@
+"""Claims tasks on demand: never more than can run now."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from queue_core.backend import Backend
+from queue_core.ids import BootId, QueueName
+from queue_core.outcome import Released, settle
+from queue_core.task import Claim
+from queue_core.worker.acker import Acker
+from queue_core.worker.loop import Loop, Report
+from queue_core.worker.running import Running
+
+GATHER: Final = 0.002
+"""Seconds that a freed slot of a busy worker may wait for others, so that one claim fills several."""
+
+
+class Fetcher:
+    """Looks for due tasks when slots are free and: the store said so, the next one comes due, or the fallback poll is up."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        boot: BootId,
+        *,
+        queues: Sequence[QueueName],
+        names: Sequence[str],
+        running: Running,
+        poll: float,
+        acker: Acker,
+        launch: Callable[[Claim], None],
+        idle: Callable[[], None],
+        report: Report,
+    ) -> None:
+        self._backend, self._boot = backend, boot
+        self._queues, self._names = tuple(queues), frozenset(names)
+        self._running = running
+        self._poll = poll
+        self._acker, self._launch, self._idle = acker, launch, idle
+        self._hungry = True
+        self._paused = False
+        self._closed = False
+        self._gathering = False
+        self._loop = Loop("fetcher", self._round, report=report)
+        running.on_freed(self._slot_freed)
+
+    def start(self) -> None:
+        """Begin to claim."""
+        self._loop.start()
+
+    def look(self) -> None:
+        """There may be something due."""
+        self._hungry = True
+        self._loop.wake()
+
+    def pause(self) -> None:
+        """Claim nothing until ``resume``."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Claim again."""
+        self._paused = False
+        self.look()
+
+    async def close(self, *, grace: float) -> None:
+        """Claim nothing more; a claim under way may take ``grace`` seconds, and what it still brings is given back."""
+        self._closed = True
+        await self._loop.stop(grace=grace)
+
+    def _slot_freed(self) -> None:
+        if not self._hungry or self._paused:
+            return
+        if self._running.free * 2 >= self._running.capacity:
+            self._loop.wake()
+        elif not self._gathering:
+            self._gathering = True
+            asyncio.get_running_loop().call_later(GATHER, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        self._loop.wake()
+
+    async def _round(self) -> float | None:
+        free = self._running.free
+        if free <= 0 or self._paused or self._closed:
+            self._hungry = True
+            return None
+        if self._loop.is_troubled:
+            await self._reconcile()
+        return await self._claim(free)
+
+    async def _claim(self, free: int) -> float | None:
+        quiet = not len(self._running) and not len(self._acker)
+        self._hungry = False
+        try:
+            claims = await self._backend.claim(self._boot, self._queues, names=self._names, limit=free, start=free)
+        except BaseException:
+            self._hungry = True
+            raise
+        for claim in claims.tasks:
+            self._launch(claim)
+        if len(claims.tasks) >= free:
+            self._hungry = True
+            return None if self._running.free <= 0 else 0.0
+        if quiet and not claims.tasks:
+            self._idle()
+        return self._pause(claims.next_due)
+
+    def _pause(self, next_due: float | None) -> float:
+        if self._hungry:  # something came while the store was asked
+            return 0.0
+        return self._poll if next_due is None else min(next_due, self._poll)
+
+    async def _reconcile(self) -> None:
+        """After trouble, give back what the store counts as ours and we do not know of: a claim whose answer was lost."""
+        known = {run.claim.lease for run in self._running} | self._acker.leases
+        strays = [lease for lease in await self._backend.leases(self._boot) if lease not in known]
+        if not strays:
+            return
+        await self._backend.release(strays)
+        await self._backend.ack([settle(lease, Released(), attempt=1, max_attempts=1, ran_for=0.0) for lease in strays])

@@ -1,0 +1,177 @@
+"""Runs CPU-bound functions in child processes, one task per child at a time. A child that dies takes nobody with it."""
+
+import multiprocessing
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Final, Protocol
+
+from queue_core.errors import ChildDied, InvalidValue
+from queue_core.handler import Handler
+from queue_core.task import ErrorInfo
+from queue_core.worker import child
+from queue_core.worker.tracebacks import remember
+from queue_core.worker.threads import Threads
+
+TERM_GRACE: Final = 2.0
+"""Seconds between asking a child to end and ending it."""
+
+
+class Listener(Protocol):
+    """Whom the functions in children can talk to."""
+
+    def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
+        """As ``WorkerContext.progress``; called in a thread."""
+        ...
+
+    def stop_worker(self) -> None:
+        """As ``WorkerContext.stop_worker``."""
+        ...
+
+
+class Processes:
+    """Children of this worker: made when needed, kept while it lives, replaced when they die."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._idle: list[Child] = []
+        self._all: set[Child] = set()
+
+    async def call(self, handler: Handler, arguments: Mapping[str, Any], listener: Listener, *, grace: float) -> Any:
+        """Run the handler's function in a child and return what it returns; when cancelled, end that child.
+
+        Raises what it raised; ChildDied when the child ended first.
+        """
+        conversation = _Conversation(self, handler, arguments, listener)
+        return await self._threads.call(conversation.hold, grace=max(grace, 2 * TERM_GRACE), interrupt=conversation.break_off, late=lambda: None)
+
+    def close(self) -> None:
+        """End all children."""
+        for process in list(self._all):
+            process.end()
+        self._all.clear()
+        self._idle.clear()
+
+    def take(self) -> "Child":
+        """An idle child, or a new one."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive:
+                return process
+            self.discard(process)
+        process = Child()
+        self._all.add(process)
+        return process
+
+    def give_back(self, process: "Child") -> None:
+        """Keep ``process`` for the next call."""
+        self._idle.append(process)
+
+    def discard(self, process: "Child") -> None:
+        """End ``process``."""
+        self._all.discard(process)
+        process.end()
+
+
+class Child:
+    """One child process and the pipe to it. ``spawn``: nothing of this process, its threads and locks, is inherited."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=child.serve, args=(theirs,), name="prinia-child", daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can take a call."""
+        return self._process.is_alive()
+
+    def terminate(self) -> None:
+        """Ask it to end; insist if it does not. Returns at once."""
+        self._process.terminate()
+        insist = threading.Timer(TERM_GRACE, self._kill)
+        insist.daemon = True
+        insist.start()
+
+    def end(self) -> int | None:
+        """End it and wait for that. Its exit code."""
+        self._process.terminate()
+        self._process.join(TERM_GRACE)
+        self._kill()
+        return self.exit_code()
+
+    def exit_code(self) -> int | None:
+        """Wait for its end; how it ended."""
+        self._process.join(TERM_GRACE)
+        return self._process.exitcode
+
+    def _kill(self) -> None:
+        if self._process.is_alive():
+            self._process.kill()
+
+
+@dataclass(eq=False)
+class _Conversation:
+    """One call of a function in a child."""
+
+    children: Processes
+    handler: Handler
+    arguments: Mapping[str, Any]
+    listener: Listener
+    process: Child | None = None
+
+    def hold(self) -> Any:
+        """Send the call, listen until the child returns, dies or is ended; in a thread."""
+        process = self.process = self.children.take()
+        try:
+            self._ask(process.connection)
+            reply = self._listen(process.connection)
+        except (EOFError, ConnectionError):
+            error = ChildDied(self.handler.name, process.exit_code())
+            self.children.discard(process)
+            raise error from None
+        except BaseException:
+            self.children.discard(process)
+            raise
+        self.children.give_back(process)
+        return _result(reply)
+
+    def break_off(self) -> None:
+        """End the child, and with it the call."""
+        if self.process is not None:
+            self.process.terminate()
+
+    def _ask(self, connection: "Connection[Any, Any]") -> None:
+        function = self.handler.function
+        try:
+            connection.send(child.Request(function.__module__, function.__qualname__, dict(self.arguments)))
+        except (TypeError, AttributeError, ValueError) as error:
+            raise InvalidValue(f"{self.handler.name} runs in another process, so its arguments must be picklable: {error}.") from error
+
+    def _listen(self, connection: "Connection[Any, Any]") -> "child.Reply":
+        while True:
+            match connection.recv():
+                case child.Progress(fraction, note):
+                    self.listener.progress(fraction, note)
+                case child.StopWorker():
+                    self.listener.stop_worker()
+                case child.Returned() | child.Raised() as reply:
+                    return reply
+
+
+def _result(reply: "child.Reply") -> Any:
+    match reply:
+        case child.Returned(value):
+            return value
+        case child.Raised(error, info):
+            raise remember(error or RemoteError(info), info)
+
+
+class RemoteError(Exception):
+    """Stands for an exception that could not be sent from one process to another."""
+
+    def __init__(self, info: ErrorInfo) -> None:
+        super().__init__(f"{info.type}: {info.message}")

@@ -1,0 +1,52 @@
+"""How a worker is set up."""
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass, field
+
+from queue_core.backend import Retention
+from queue_core.errors import InvalidValue, not_negative
+from queue_core.ids import QueueName
+from queue_core.middleware import Middleware
+from queue_core.task import check_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of a worker; ``Worker`` describes them. Raises InvalidValue for those that break a rule."""
+
+    name: str
+    queues: tuple[QueueName, ...]
+    concurrency: int
+    middleware: tuple[Middleware, ...] = ()
+    lease_ttl: float = 15.0
+    heartbeat_every: float = 3.0
+    shutdown_timeout: float = 30.0
+    stop_grace: float = 5.0
+    poll: float = 5.0
+    housekeeping: float = 60.0
+    retention: Retention = field(default_factory=Retention)
+
+    def __post_init__(self) -> None:
+        check_name("worker name", self.name)
+        for queue in self.queues:
+            check_name("queue", queue)
+        if not self.queues:
+            raise InvalidValue(f"Worker {self.name} serves no queue: no task is registered and queues= names none.")
+        if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int) or self.concurrency < 1:
+            raise InvalidValue(f"concurrency must be a whole number of at least 1, got {self.concurrency!r}.")
+        for setting in ("lease_ttl", "heartbeat_every", "poll", "housekeeping"):
+            if not_negative(setting, getattr(self, setting)) == 0:
+                raise InvalidValue(f"{setting} must be more than 0 seconds.")
+        not_negative("shutdown_timeout", self.shutdown_timeout)
+        not_negative("stop_grace", self.stop_grace)
+        if self.heartbeat_every * 2 > self.lease_ttl:
+            raise InvalidValue(
+                f"heartbeat_every must be at most half of lease_ttl, got {self.heartbeat_every:g} s and {self.lease_ttl:g} s; one late beat would lose all leases."
+            )
+
+
+def unique_name() -> str:
+    """A worker name that no other process has: host, process id, and a few letters."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"

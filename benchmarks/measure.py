@@ -3,6 +3,7 @@
 ``measure.py work CONTENDER FOLDER 0`` is the worker process that the measurements start.
 """
 
+import importlib
 import json
 import signal
 import sys
@@ -29,11 +30,9 @@ def main(measurement: str, name: str, folder: str, size: str) -> None:
 
 
 def _measure(measurement: str) -> workloads.Measure:
-    if hasattr(workloads, measurement):
-        return getattr(workloads, measurement)
-    from contenders import prinia_only  # imports the queue, which the peers' environment does not have
-
-    return getattr(prinia_only, measurement)
+    """The function of this name; the queue is imported for our own measurements only, because the peers' environment does not have it."""
+    modules = ("suite.workloads", "contenders.prinia_only", "boards.measurements")
+    return next(found for module in modules if (found := getattr(importlib.import_module(module), measurement, None)))
 
 
 if __name__ == "__main__":

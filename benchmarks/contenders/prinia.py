@@ -8,7 +8,7 @@ from pathlib import Path
 from suite.contender import NOTE, RESULT, Contender
 from suite.trace import Trace
 
-from queue_core import App
+from queue_core import App, TaskDefinition
 
 CONCURRENCY = 100
 
@@ -22,7 +22,7 @@ class Prinia(Contender):
         super().__init__(folder, variant)
         self.durability = variant or "FULL"  # type: ignore[misc]
 
-    def app(self, trace: Trace | None = None):
+    def app(self, trace: Trace | None = None) -> tuple[App, TaskDefinition[[float, str], str]]:
         """The app of this folder and its one task."""
         app = App(f"sqlite:///{self.folder / 'prinia.db'}", synchronous=self.durability.lower())
 

@@ -28,7 +28,7 @@ def latency_inside(name: str, contender: Prinia, tasks: int) -> Numbers:
 async def _latency_inside(contender: Prinia, tasks: int) -> list[float]:
     trace = Trace(contender.folder / "trace")
     app, noop = contender.app(trace)
-    async with app.running(concurrency=CONCURRENCY):
+    async with app, app.running(concurrency=CONCURRENCY):
         for number in range(tasks + 1):
             await asyncio.sleep((0.5 + (number * 0.618034) % 1) / RATE)
             await noop.push(sent=time.monotonic(), note=NOTE)
@@ -53,7 +53,7 @@ async def _memory_slots(contender: Prinia, slots: int) -> Numbers:
         started += 1
         await asyncio.sleep(SLEEP)
 
-    async with app.running(concurrency=slots):
+    async with app, app.running(concurrency=slots):
         await sleep.push_many({} for _ in range(slots))
         async with asyncio.timeout(15):
             while started < slots:

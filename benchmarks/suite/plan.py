@@ -188,3 +188,47 @@ QUEUE = (
         ),
     ),
 )
+
+STORES = (1_000, 100_000, 1_000_000)
+QUICK_STORES = (1_000, 10_000)
+AUDIENCES = (1, 100, 1_000)
+QUICK_AUDIENCES = (1, 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardMeasurement:
+    """One function of ``boards.measurements``; ``goals`` by the end of a number's name, all of them upper bounds."""
+
+    name: str
+    title: str
+    column: str
+    """What its sizes are."""
+    goals: tuple[tuple[str, float], ...] = ()
+
+    def goal(self, metric: str) -> float | None:
+        """The upper bound for a number, if there is one."""
+        return next((value for ending, value in self.goals if metric.endswith(ending)), None)
+
+
+BOARD = (
+    BoardMeasurement(name="fill", title="Making the stores of the measurements below", column="tasks stored", goals=(("seconds", 60),)),
+    BoardMeasurement(
+        name="ask",
+        title="What the store takes for the questions behind a page",
+        column="tasks stored",
+        goals=(("counts, ms", 2), ("queues, ms", 2), ("page, ms", 3), ("state, ms", 3), ("minute, ms", 10), ("hour, ms", 10), ("day, ms", 10)),
+    ),
+    BoardMeasurement(name="pages", title="Full pages, request to last byte", column="tasks stored", goals=(("p50 ms", 8), ("p99 ms", 30))),
+    BoardMeasurement(
+        name="pages_busy",
+        title="Full pages while 1,000 tasks a second are pushed and run",
+        column="tasks stored before",
+        goals=(("p50 ms", 8), ("p99 ms", 30)),
+    ),
+    BoardMeasurement(
+        name="watch",
+        title="Viewers of the overview, one change a second: push to arrival, and what it costs the server",
+        column="viewers",
+        goals=(("p99 ms", 500), ("CPU % of a core", 10), ("KiB a viewer", 60), ("shutdown s", 1)),
+    ),
+)

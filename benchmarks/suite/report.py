@@ -8,6 +8,7 @@ from suite import boards_report, plan
 from suite.plan import OURS, Better, Goal, Measurement, Metric
 from suite.results import Run
 from suite.stats import median
+from suite.words import number
 
 HERE = Path(__file__).parents[1]
 README = HERE / "README.md"
@@ -166,13 +167,6 @@ def _cell(run: Run, measurement: str, metric: str, contender: str) -> str:
 
 
 # --- words for both --------------------------------------------------------------------------------------
-
-
-def number(value: float) -> str:
-    """Three figures are all that a measurement is worth."""
-    if abs(value) >= 1_000:
-        return f"{round(value, 2 - len(str(int(abs(value)))) + 1):,.0f}"
-    return f"{value:.3g}"
 
 
 def goal_words(run: Run, measurement: str, metric: Metric, contender: str, goal: Goal) -> str:

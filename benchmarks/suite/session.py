@@ -1,22 +1,12 @@
 """A run: every measurement, every contender in turn, round after round."""
 
-import json
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from suite import peers, plan
+from suite import boards, peers, plan
+from suite.calls import fresh_folder, measure
 from suite.plan import Entrant, Measurement
 from suite.results import Machine, Result, Run
-
-HERE = Path(__file__).parents[1]
-FOLDER = HERE / ".run"
-"""Beside the code and not in the system's folder for temporary files, which may live in memory where a flush to disk costs nothing."""
-TIME_LIMIT = 300
 
 
 def run(suite: str, *, quick: bool, rounds: int) -> Run:
@@ -29,8 +19,6 @@ def run(suite: str, *, quick: bool, rounds: int) -> Run:
             if entrant.name in pythons:
                 _record(found, _measure(measurement, entrant, pythons[entrant.name], number, quick=quick))
     if suite in {"board", "all"}:
-        from suite import boards
-
         for result in boards.results(quick=quick, rounds=rounds):
             _record(found, result)
     return found
@@ -68,38 +56,8 @@ def _measure(measurement: Measurement, entrant: Entrant, python: str, number: in
     """One measurement in a fresh folder and a fresh process."""
     size = measurement.quick if quick else measurement.size
     with fresh_folder() as folder:
-        outcome = call([python, str(HERE / "measure.py"), measurement.name, entrant.name, str(folder), str(size)])
+        outcome = measure(python, measurement.name, entrant.name, folder, size)
     return Result(measurement=measurement.name, size=size, contender=entrant.name, round=number, **outcome)
-
-
-@contextmanager
-def fresh_folder() -> Iterator[Path]:
-    """An empty folder that is removed again, whatever happens."""
-    FOLDER.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=FOLDER))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def call(command: list[str], time_limit: float = TIME_LIMIT) -> dict:
-    """Run a measuring process; what it printed last, or the error that it ended in."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE)
-    try:
-        output, errors = process.communicate(timeout=time_limit)
-    except BaseException as error:
-        process.terminate()  # it ends its own children on the way
-        try:
-            process.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        if isinstance(error, subprocess.TimeoutExpired):
-            return {"error": f"not done after {time_limit:.0f} s"}
-        raise
-    if process.returncode or not output.strip():
-        return {"error": (errors.strip().splitlines() or [f"ended with {process.returncode}"])[-1][:300]}
-    return json.loads(output.strip().splitlines()[-1])
 
 
 def _record(found: Run, result: Result) -> None:

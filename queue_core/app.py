@@ -12,7 +12,7 @@ from queue_core.codec import CODECS, Codec
 from queue_core.definition import AsyncTaskDefinition, PlainTaskDefinition, TaskDefinition
 from queue_core.errors import InvalidValue
 from queue_core.expose import Expose, connect
-from queue_core.handler import Executor, Handler, place_of
+from queue_core.handler import DEFAULT_RETRY, Executor, Handler, place_of
 from queue_core.ids import QueueName
 from queue_core.registry import Registry
 from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed
@@ -21,14 +21,15 @@ from queue_core.worker import Worker
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-DEFAULT_RETRY = Retry()
 
 
 class Decorator(Protocol):
     """What ``app.task(...)`` returns."""
 
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTaskDefinition[P, R]: ...
+    def __call__(  # type: ignore[overload-overlap]  # an async function is also a plain one that returns a coroutine
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTaskDefinition[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> PlainTaskDefinition[P, R]: ...
 
@@ -87,12 +88,15 @@ class App:
     # --- defining ------------------------------------------------------------------------------------
 
     @overload
-    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTaskDefinition[P, R]: ...
+    def task(  # type: ignore[overload-overlap]  # as in Decorator
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTaskDefinition[P, R]: ...
     @overload
     def task(self, function: Callable[P, R], /) -> PlainTaskDefinition[P, R]: ...
     @overload
     def task(
         self,
+        /,
         *,
         queue: str = DEFAULT_QUEUE,
         name: str | None = None,

@@ -11,7 +11,6 @@ from queue_core.errors import InvalidValue
 from queue_core.handle import Store, TaskHandle
 from queue_core.handler import Handler
 from queue_core.ids import QueueName
-
 from queue_core.task import NewTask, Pushed
 
 P = ParamSpec("P")
@@ -123,7 +122,7 @@ class Push(Generic[P, R]):
 
     definition: TaskDefinition[P, R]
     connection: Any = None
-    options: Options = field(default_factory=Options)  # type: ignore[arg-type]
+    options: Options = field(default_factory=Options)
 
     async def push(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """Store a task with these arguments. Raises InvalidValue, StoreUnavailable."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from queue_core.backoff import Retry
 from queue_core.errors import InvalidValue
@@ -14,6 +14,7 @@ from queue_core.ids import QueueName
 from queue_core.parameters import Parameters, check_signature, parameters_of
 from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, PRIORITY_RANGE, check_max_attempts, check_name, check_timeout
 
+DEFAULT_RETRY: Final = Retry()
 Executor = Literal["thread", "process"]
 
 
@@ -40,7 +41,7 @@ class Handler:
     queue: QueueName = DEFAULT_QUEUE
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     timeout: float | None = None
-    retry: Retry = Retry()
+    retry: Retry = DEFAULT_RETRY
     priority: int = 0
     keep_result: bool = True
 

@@ -97,7 +97,7 @@ class Parameters:
         for name in named:
             if name in kwargs:
                 raise InvalidValue(f"{self.task} got the argument {name} twice: by position and by name.")
-        return named | kwargs
+        return {**named, **kwargs}
 
     def _unknown(self, name: str) -> str:
         if any(name == parameter.name for parameter in self.injected):

@@ -9,6 +9,7 @@ from queue_core.backend import Backend
 from queue_core.errors import StoreUnavailable
 from queue_core.outcome import Ack, Errored, settle
 from queue_core.task import Claim, Lease
+from queue_core.worker.bell import Bell
 from queue_core.worker.loop import Loop, Report
 from queue_core.worker.tracebacks import error_info
 
@@ -24,6 +25,7 @@ class Acker:
         self._lost, self._emptied = lost, emptied
         self._waiting: list[tuple[Claim, Ack]] = []
         self._writing: list[tuple[Claim, Ack]] = []
+        self._stored = Bell()
         self._loop = Loop("acker", self._flush, report=report)
         self.wake = self._loop.wake
 
@@ -56,7 +58,7 @@ class Acker:
         clock = asyncio.get_running_loop()
         deadline = clock.time() + timeout
         while len(self) and clock.time() < deadline:
-            await asyncio.sleep(0.005)
+            await self._stored.wait(deadline - clock.time())
         await self._loop.stop(grace=max(0.0, deadline - clock.time()))
         if len(self):
             _log.error("The ends of %d attempts could not be stored before the worker ended; their tasks will be rescued and run again.", len(self))
@@ -72,6 +74,7 @@ class Acker:
             self._writing = []
         if self._waiting:
             return 0.0
+        self._stored.ring()
         self._emptied()
         return None
 

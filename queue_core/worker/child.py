@@ -8,7 +8,6 @@ import threading
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, replace
-from functools import reduce
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -120,9 +119,11 @@ def _make(request: Request) -> Reply:
 
 
 def _find(request: Request) -> Callable[..., Any]:
-    module = importlib.import_module(request.module)
-    found = reduce(getattr, request.qualname.split("."), module)
-    return getattr(found, "function", found)  # the decorated name is a task definition
+    found: Any = importlib.import_module(request.module)
+    for name in request.qualname.split("."):
+        found = getattr(found, name)
+    function: Callable[..., Any] = getattr(found, "function", found)  # the decorated name is a task definition
+    return function
 
 
 def _picklable(error: BaseException) -> BaseException | None:

@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from queue_core.backend import Backend
 from queue_core.codec import Codec, codec_named
@@ -30,16 +30,18 @@ from queue_core.outcome import Aborted, Ack, Deferred, Errored, Outcome, Release
 from queue_core.status import Status
 from queue_core.task import Claim, ErrorInfo
 from queue_core.worker.announcer import Announcer
-from queue_core.worker.child import portable
 from queue_core.worker.deadlines import Deadlines
-from queue_core.worker.processes import Processes
 from queue_core.worker.recipes import Recipe
 from queue_core.worker.running import Ending, Run, Running
 from queue_core.worker.threads import Threads, Unstoppable
 from queue_core.worker.tracebacks import error_info
 
+if TYPE_CHECKING:
+    from queue_core.worker.processes import Processes
+
 _log = logging.getLogger("prinia.worker")
-STRANGE_NAME_DELAY = 60.0
+STRANGE_NAME_DELAY: Final = 60.0
+"""Seconds for which a task is deferred whose name was claimed although no handler has it: only a faulty store does that."""
 
 
 class Executor:
@@ -68,7 +70,7 @@ class Executor:
         self._stop_worker = stop_worker
         self._deadlines = Deadlines()
         self._threads = Threads()
-        self._processes = Processes(self._threads)
+        self._processes: Processes | None = None
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
@@ -87,7 +89,8 @@ class Executor:
     def close(self) -> None:
         """End the threads and children that are idle."""
         self._deadlines.close()
-        self._processes.close()
+        if self._processes is not None:
+            self._processes.close()
         self._threads.close()
 
     async def _carry_out(self, run: Run, ended: Callable[[Claim, Ack], None]) -> None:
@@ -161,9 +164,11 @@ class Executor:
             raise
 
     async def _in_process(self, run: Run, arguments: Mapping[str, Any]) -> Any:
-        handler = run.recipe.handler
-        travelling = {name: portable(value) for name, value in arguments.items()}
-        return await self._processes.call(handler, travelling, RunHooks(self, run), grace=self._grace)
+        if self._processes is None:
+            from queue_core.worker.processes import Processes  # multiprocessing is slow to import, and few need it
+
+            self._processes = Processes(self._threads)
+        return await self._processes.call(run.recipe.handler, arguments, RunHooks(self, run), grace=self._grace)
 
     def _success(self, run: Run, value: Any) -> Outcome:
         if value is False:

@@ -2,17 +2,18 @@
 
 import multiprocessing
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pickle import PicklingError
 from typing import Any, Final, Protocol
 
 from queue_core.errors import ChildDied, InvalidValue
 from queue_core.handler import Handler
 from queue_core.task import ErrorInfo
 from queue_core.worker import child
-from queue_core.worker.tracebacks import remember
 from queue_core.worker.threads import Threads
+from queue_core.worker.tracebacks import remember
 
 TERM_GRACE: Final = 2.0
 """Seconds between asking a child to end and ending it."""
@@ -146,9 +147,10 @@ class _Conversation:
 
     def _ask(self, connection: "Connection[Any, Any]") -> None:
         function = self.handler.function
+        arguments = {name: child.portable(value) for name, value in self.arguments.items()}
         try:
-            connection.send(child.Request(function.__module__, function.__qualname__, dict(self.arguments)))
-        except (TypeError, AttributeError, ValueError) as error:
+            connection.send(child.Request(function.__module__, function.__qualname__, arguments))
+        except (TypeError, AttributeError, ValueError, PicklingError) as error:
             raise InvalidValue(f"{self.handler.name} runs in another process, so its arguments must be picklable: {error}.") from error
 
     def _listen(self, connection: "Connection[Any, Any]") -> "child.Reply":

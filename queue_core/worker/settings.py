@@ -43,7 +43,8 @@ class Settings:
         not_negative("stop_grace", self.stop_grace)
         if self.heartbeat_every * 2 > self.lease_ttl:
             raise InvalidValue(
-                f"heartbeat_every must be at most half of lease_ttl, got {self.heartbeat_every:g} s and {self.lease_ttl:g} s; one late beat would lose all leases."
+                f"heartbeat_every must be at most half of lease_ttl, got {self.heartbeat_every:g} s and {self.lease_ttl:g} s; "
+                "one late beat would lose all leases."
             )
 
 

@@ -2,7 +2,7 @@
 
 import traceback
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from queue_core.task import ErrorInfo
 
@@ -47,12 +47,13 @@ def _format(error: BaseException) -> str:
         return f"<the traceback cannot be shown: {type(second).__name__}>"
 
 
-def _chain(told: Any) -> list[traceback.TracebackException]:
-    parts, waiting = [], [told]
+def _chain(told: traceback.TracebackException) -> list[traceback.TracebackException]:
+    parts: list[traceback.TracebackException] = []
+    waiting = [told]
     while waiting and len(parts) < 100:
         part = waiting.pop()
         parts.append(part)
-        waiting += [link for link in (part.__cause__, part.__context__, *(part.exceptions or ())) if link is not None] if part else []
+        waiting += [link for link in (part.__cause__, part.__context__, *(part.exceptions or ())) if link is not None]
     return parts
 
 

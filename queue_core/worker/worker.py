@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib.metadata
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
@@ -21,7 +20,7 @@ from queue_core.worker.bell import Bell
 from queue_core.worker.executor import Executor
 from queue_core.worker.life import End, Life
 from queue_core.worker.loop import TROUBLE
-from queue_core.worker.recipes import Recipe, prepare
+from queue_core.worker.recipes import prepare
 from queue_core.worker.running import Running
 from queue_core.worker.settings import Settings, unique_name
 from queue_core.worker.shutdown import stopped_by_signals
@@ -242,7 +241,7 @@ class Worker:
             executor=executor,
             running=self._running,
             announcer=self._announcer,
-            version=importlib.metadata.version("prinia"),
+            version=_version(),
         )
         if self._phase is Phase.PAUSED:
             life.pause()
@@ -269,3 +268,9 @@ class Worker:
         if self._phase not in phases:
             allowed = " or ".join(phases)
             raise WorkerStateError(f"Worker {self.name} cannot {verb}: it is {self._phase}, and must be {allowed}. Make a new Worker to start again.")
+
+
+def _version() -> str:
+    from importlib.metadata import version  # slow to import, and needed here only
+
+    return version("prinia")

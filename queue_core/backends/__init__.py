@@ -1,0 +1,1 @@
+"""The stores that Prinia comes with."""

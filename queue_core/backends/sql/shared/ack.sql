@@ -1,0 +1,15 @@
+-- Store how the running attempt of a task ended and what becomes of the task; its lease was checked in this transaction.
+UPDATE prinia_tasks
+SET
+  status = :status,
+  reason = :reason,
+  stage = :stage,
+  run_at = coalesce(:run_at, run_at),
+  done_at = :done_at,
+  ran_us = :ran_us,
+  attempts = :attempts,
+  result = :result,
+  error = coalesce(:error, CASE WHEN :status = 'Done' THEN NULL ELSE error END),
+  kill_requested_at = CASE WHEN :stage IS NULL THEN kill_requested_at END,
+  lease = lease + 1
+WHERE seq = :seq

@@ -1,0 +1,10 @@
+-- Take a task back from a worker that is gone.
+UPDATE prinia_tasks
+SET
+  status = :status,
+  reason = :reason,
+  stage = :stage,
+  done_at = :done_at,
+  crashes = crashes + 1,
+  lease = lease + 1
+WHERE seq = :seq

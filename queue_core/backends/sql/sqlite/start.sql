@@ -1,0 +1,7 @@
+-- Queued → Running.
+UPDATE prinia_tasks
+SET
+  status = 'Running',
+  started_at = :now,
+  attempts = attempts + 1
+WHERE seq IN (SELECT value FROM json_each(:seqs))

@@ -1,0 +1,255 @@
+"""What a worker does with tasks: claim, start, acknowledge, give back. Each function is one operation of the writer."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from typing import Any, Final
+
+from queue_core.backends import _rows
+from queue_core.backends._rows import Row, clean, to_json
+from queue_core.backends.sqlite.expiry import expire_waiting
+from queue_core.backends.sqlite.history import keep_attempt
+from queue_core.backends.sqlite.producing import DUE, DUE_LATER, later
+from queue_core.backends.sqlite.transaction import Transaction
+from queue_core.backend import Claims
+from queue_core.clock import to_us
+from queue_core.ids import BootId, QueueName
+from queue_core.outcome import Ack
+from queue_core.status import KillReason, Status
+from queue_core.task import AttemptOutcome, Claim, Lease
+
+PROMOTED_AT_ONCE: Final = 1_000
+"""How many scheduled tasks of a queue one claim moves among the due ones at most."""
+
+
+# --- claim -----------------------------------------------------------------------------------------------
+
+
+def claim(tx: Transaction, boot: BootId, queues: Sequence[QueueName], names: Collection[str] | None, limit: int, start: int) -> Claims:
+    """Lease due tasks to ``boot``; see ``Backend.claim``."""
+    worker = tx.row("live_worker", boot=boot)
+    if worker is None:
+        return Claims([])
+    open_queues = _open_queues(tx, queues)
+    _promote(tx, open_queues)
+    expire_waiting(tx)
+    chosen = _choose(tx, open_queues, names, limit)
+    tasks = _lease(tx, boot, worker[0], chosen, start)
+    return Claims(tasks, None if len(tasks) == limit else _next_due(tx, open_queues))
+
+
+def _open_queues(tx: Transaction, queues: Sequence[QueueName]) -> list[QueueName]:
+    paused = {name for (name,) in tx.rows("paused_queues", queues=to_json(queues))}
+    return [queue for queue in dict.fromkeys(queues) if queue not in paused]
+
+
+def _promote(tx: Transaction, queues: Iterable[QueueName]) -> None:
+    for queue in queues:
+        tx.run("promote", queue=queue, now=tx.now, limit=PROMOTED_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    seq: int
+    queue: QueueName
+    status: str
+
+
+def _choose(tx: Transaction, queues: Sequence[QueueName], names: Collection[str] | None, limit: int) -> list[_Candidate]:
+    """The first ``limit`` due tasks of all ``queues`` together."""
+    wanted = None if names is None else to_json(sorted(names))
+    lines = [
+        [
+            ((-priority, run_at, seq), _Candidate(seq, queue, status))
+            for seq, priority, run_at, status in tx.rows("candidates", queue=queue, now=tx.now, names=wanted, limit=limit)
+        ]
+        for queue in queues
+    ]
+    merged = merge(*lines, key=lambda candidate: candidate[0])
+    return [candidate for _, (_, candidate) in zip(range(limit), merged, strict=False)]
+
+
+def _lease(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Candidate], start: int) -> list[Claim]:
+    claims = _lease_as(tx, boot, worker, chosen[:start], Status.RUNNING)
+    return claims + _lease_as(tx, boot, worker, chosen[start:], Status.QUEUED)
+
+
+def _lease_as(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Candidate], status: Status) -> list[Claim]:
+    if not chosen:
+        return []
+    started = status is Status.RUNNING
+    seqs = to_json([candidate.seq for candidate in chosen])
+    rows = {row[-1]: row for row in tx.rows("lease", seqs=seqs, boot=boot, worker=worker, started=started, now=tx.now)}
+    for candidate in chosen:
+        tx.tally.move(candidate.queue, candidate.status, status)
+        tx.tally.claimed.add(candidate.queue)
+        if started:
+            tx.tally.waited(candidate.queue, tx.now - rows[candidate.seq][10])
+    return [_rows.claim(rows[candidate.seq][:-1]) for candidate in chosen]
+
+
+def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
+    row = tx.row("next_due", queues=to_json(queues))
+    if row is None or row[0] is None:
+        return None
+    return max(0.0, (row[0] - tx.now) / 1_000_000)
+
+
+# --- leases ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A leased row, as far as settling it needs."""
+
+    id: str
+    seq: int
+    queue: str
+    status: str
+    boot: str
+    lease: int
+    attempts: int
+    run_at: int
+    started_at: int | None
+    kill_requested_at: int | None
+    worker: str | None
+
+
+def _held(tx: Transaction, leases: Sequence[Lease], status: Status) -> dict[Lease, Held]:
+    """The rows on which a lease holds, and that are in ``status``."""
+    rows = {row[0]: Held(*row) for row in tx.rows("held", ids=to_json([lease.id for lease in leases]))}
+    found = ((lease, rows.get(lease.id)) for lease in leases)
+    return {lease: row for lease, row in found if row and row.status == status and (row.boot, row.lease) == (lease.boot, lease.token)}
+
+
+def start(tx: Transaction, leases: Sequence[Lease]) -> list[bool]:
+    """Queued → Running; see ``Backend.start``."""
+    held = _held(tx, leases, Status.QUEUED)
+    tx.run("start", seqs=to_json([row.seq for row in held.values()]), now=tx.now)
+    for row in held.values():
+        tx.tally.move(row.queue, Status.QUEUED, Status.RUNNING)
+        tx.tally.waited(row.queue, tx.now - row.run_at)
+    return _each_once(leases, held)
+
+
+def _each_once(leases: Sequence[Lease], held: dict[Lease, Held]) -> list[bool]:
+    """For each lease whether it held; of the same lease given twice, only the first did."""
+    return [held.pop(lease, None) is not None for lease in leases]
+
+
+def release(tx: Transaction, leases: Sequence[Lease]) -> int:
+    """Queued → Pending; see ``Backend.release``."""
+    held = _held(tx, leases, Status.QUEUED)
+    give_back(tx, list(held.values()))
+    return len(held)
+
+
+def give_back(tx: Transaction, rows: Sequence[Held]) -> None:
+    """Queued → Pending, or Killed where that was asked for."""
+    tx.run("give_back", seqs=to_json([row.seq for row in rows]), now=tx.now)
+    for row in rows:
+        tx.tally.move(row.queue, Status.QUEUED, Status.PENDING if row.kill_requested_at is None else Status.KILLED)
+        tx.tally.work.add(row.queue)
+
+
+def progress(tx: Transaction, lease: Lease, fraction: float, note: str | None) -> bool:
+    """Record how far an attempt is; see ``Backend.progress``."""
+    share = min(max(fraction, 0.0), 1.0)
+    row = tx.row("progress", id=lease.id, boot=lease.boot, token=lease.token, fraction=share, note=clean(note))
+    if row is not None:
+        tx.tally.touch(row[0])
+    return row is not None
+
+
+def kill_requests(tx: Transaction, boot: BootId) -> list[Lease]:
+    """The leases of ``boot`` whose kill was asked for."""
+    return [Lease(*row) for row in tx.rows("kill_requests", boot=boot)]
+
+
+def leases(tx: Transaction, boot: BootId) -> list[Lease]:
+    """Every lease of ``boot``."""
+    return [Lease(*row) for row in tx.rows("leases", boot=boot)]
+
+
+# --- ack -------------------------------------------------------------------------------------------------
+
+
+def ack(tx: Transaction, acks: Sequence[Ack]) -> list[bool]:
+    """Store how attempts ended; see ``Backend.ack``."""
+    leases = [ack.lease for ack in acks]
+    held = _held(tx, leases, Status.RUNNING)
+    settled = [(_heed_kill(ack, row), row) for ack in _first_of_each(acks) if (row := held.get(ack.lease))]
+    tx.many("ack", [_ack_row(tx, ack, row) for ack, row in settled])
+    for ack, row in settled:
+        _count_ack(tx, ack, row)
+        if ack.outcome is not AttemptOutcome.SUCCEEDED:
+            _keep(tx, ack, row)
+    return _each_once(leases, held)
+
+
+def _first_of_each(acks: Sequence[Ack]) -> Iterable[Ack]:
+    firsts: dict[Lease, Ack] = {}
+    for ack in acks:
+        firsts.setdefault(ack.lease, ack)
+    return firsts.values()
+
+
+def _heed_kill(ack: Ack, row: Held) -> Ack:
+    """A kill that was asked for wins over another attempt."""
+    if row.kill_requested_at is None or ack.status not in {Status.FAILED, Status.PENDING}:
+        return ack
+    return Ack(
+        ack.lease,
+        Status.KILLED,
+        KillReason.KILLED,
+        ack.outcome,
+        0.0,
+        ack.uses_attempt,
+        ack.ran_for,
+        error=ack.error,
+    )
+
+
+def _ack_row(tx: Transaction, ack: Ack, row: Held) -> dict[str, Any]:
+    final = ack.status.is_final
+    run_at = None if final else to_us(later(tx.moment, ack.delay))
+    return {
+        "seq": row.seq,
+        "status": ack.status.value,
+        "reason": ack.reason and ack.reason.value,
+        "stage": None if run_at is None else DUE if run_at <= tx.now else DUE_LATER,
+        "run_at": run_at,
+        "done_at": tx.now if final else None,
+        "ran_us": _us(ack.ran_for),
+        "attempts": row.attempts if ack.uses_attempt else max(row.attempts - 1, 0),
+        "result": ack.result,
+        "error": clean(ack.error.line) if ack.error else None,
+    }
+
+
+def _count_ack(tx: Transaction, ack: Ack, row: Held) -> None:
+    tally = tx.tally
+    tally.move(row.queue, Status.RUNNING, ack.status)
+    tally.ran(row.queue, _us(ack.ran_for))
+    if ack.status in {Status.DONE, Status.FAILED}:
+        tally.count(row.queue, ack.status.value.lower())
+    if not ack.status.is_final:
+        tally.work.add(row.queue)
+
+
+def _keep(tx: Transaction, ack: Ack, row: Held) -> None:
+    keep_attempt(
+        tx,
+        task=row.seq,
+        number=row.attempts,
+        worker=row.worker,
+        started_at=row.started_at,
+        finished_at=tx.now,
+        ran_us=_us(ack.ran_for),
+        outcome=ack.outcome,
+        error=ack.error,
+    )
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1_000_000)

@@ -1,0 +1,39 @@
+"""Where a SQLite store is: a URL to the path of a file."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from queue_core.errors import InvalidValue
+
+_SCHEME = "sqlite://"
+_EXAMPLES = "Write sqlite:///tasks.db for a file here, sqlite:////srv/tasks.db for an absolute path."
+
+
+def path_of(url: str) -> Path:
+    """The file that ``url`` names. Raises InvalidValue when it names none, or one that cannot be used."""
+    rest = url.removeprefix(_SCHEME)
+    if rest.strip("/") in {"", ":memory:"}:
+        raise InvalidValue(f"The store URL {url!r} names no file. {_EXAMPLES} A store in memory is memory://.")
+    if not rest.startswith("/"):
+        raise InvalidValue(f"The store URL {url!r} names the host {rest.partition('/')[0]!r}; SQLite has none. {_EXAMPLES}")
+    if "?" in rest or "#" in rest:
+        raise InvalidValue(f"The store URL {url!r} must not have a query or fragment; pass options to connect() by name. {_EXAMPLES}")
+    path = Path(unquote(rest[1:]))
+    _check(path)
+    return path
+
+
+def _check(path: Path) -> None:
+    folder = path.parent
+    if path.is_dir():
+        raise InvalidValue(f"The store must be a file, and {path} is a folder. Name a file in it: sqlite:///{path}/tasks.db.")
+    if not folder.is_dir():
+        raise InvalidValue(f"The folder {folder} of the store {path.name} does not exist. Create it first.")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise InvalidValue(f"The store {path} and its folder must be writable for this process. Change their permissions, or choose another path.")
+
+
+def read_only_uri(path: Path) -> str:
+    """``path`` as SQLite's own URI for reading only."""
+    return f"file:{quote(str(path.resolve()))}?mode=ro"

@@ -1,0 +1,114 @@
+"""Reading connections: asynchronous, read-only, each query alone in its snapshot and limited in time."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import aiosqlite
+
+from queue_core.backends._rows import Row
+from queue_core.backends.sqlite.failures import explain
+from queue_core.backends.sqlite.location import read_only_uri
+from queue_core.backends.sqlite.transaction import sql
+from queue_core.errors import NotConnected, PriniaError, StoreUnavailable
+
+QUERY_LIMIT: Final = 2.0
+"""Seconds that one read may take."""
+_READERS: Final = 3
+_STEPS_BETWEEN_LOOKS: Final = 20_000
+
+
+class _TimedConnection(sqlite3.Connection):
+    """Ends a statement that takes longer than ``limit`` seconds."""
+
+    limit = QUERY_LIMIT
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        deadline = time.monotonic() + self.limit
+        self.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
+        return super().execute(*arguments)
+
+
+class _Connection:
+    """One reading connection, and how many queries wait for it."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self.connection = connection
+        self.waiting = 0
+
+
+class Reader:
+    """Runs named statements on a few read-only connections."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connections: list[_Connection] = []
+        self._pid = os.getpid()
+
+    async def open(self) -> None:
+        """Connect. The store must exist."""
+        try:
+            for _ in range(_READERS):
+                self._connections.append(_Connection(await self._connect()))
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
+
+    async def _connect(self) -> aiosqlite.Connection:
+        connection = await aiosqlite.connect(read_only_uri(self._path), uri=True, isolation_level=None, timeout=2.0, factory=_TimedConnection)
+        await connection.execute_fetchall("PRAGMA query_only = ON")
+        await connection.execute_fetchall("PRAGMA cache_size = -8000")
+        await connection.create_function("prinia_contains", -1, contains, deterministic=True)
+        return connection
+
+    async def close(self) -> None:
+        """Disconnect; what runs is finished first."""
+        connections, self._connections = self._connections, []
+        for reader in connections:
+            await reader.connection.close()
+
+    async def rows(self, name: str, /, **values: Any) -> list[Row]:
+        """All rows that the statement ``name`` returns. Raises StoreUnavailable, also for a query that takes too long."""
+        reader = self._least_busy()
+        reader.waiting += 1
+        try:
+            return list(await reader.connection.execute_fetchall(sql(name), values))
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+        except ValueError as error:  # aiosqlite's word for a connection that was closed meanwhile
+            raise NotConnected(f"The store {self._path.name} is closed. Open it first: await store.open().") from error
+        finally:
+            reader.waiting -= 1
+
+    async def row(self, name: str, /, **values: Any) -> Row | None:
+        """The first row that the statement ``name`` returns."""
+        found = await self.rows(name, **values)
+        return found[0] if found else None
+
+    def _least_busy(self) -> _Connection:
+        if not self._connections:
+            raise NotConnected(f"The store {self._path.name} is closed. Open it first: await store.open().")
+        if self._pid != os.getpid():
+            raise NotConnected(f"The store {self._path.name} was opened before this process was forked from process {self._pid}. Connect anew in the child.")
+        return min(self._connections, key=_load)
+
+    def _explained(self, error: sqlite3.Error) -> PriniaError:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+            return StoreUnavailable(
+                f"The store {self._path.name} did not finish a query within its time limit of {QUERY_LIMIT:g} s. Narrow the search, for example by queue or state."
+            )
+        return explain(error, self._path)
+
+
+_load: Callable[[_Connection], int] = lambda reader: reader.waiting  # noqa: E731
+
+
+def contains(needle: str, *haystacks: str | bytes | None) -> bool:
+    """Whether ``needle``, case-folded, is in one of ``haystacks``, without regard to case."""
+    return any(needle in _folded(hay) for hay in haystacks if hay)
+
+
+def _folded(hay: str | bytes) -> str:
+    return (hay.decode("utf-8", "replace") if isinstance(hay, bytes) else hay).casefold()

@@ -1,0 +1,102 @@
+"""One opened SQLite store: its writer, its readers and its listeners, shared by both contracts."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from queue_core.backends._rows import Row
+from queue_core.backends.sqlite.reader import Reader
+from queue_core.backends.sqlite.schema import Synchronous
+from queue_core.backends.sqlite.signals import Signals
+from queue_core.backends.sqlite.transaction import Transaction
+from queue_core.backends.sqlite.wake import Hub
+from queue_core.backends.sqlite.writer import Writer
+from queue_core.clock import Clock, HandWoundClock
+from queue_core.errors import NotConnected
+
+T = TypeVar("T")
+
+
+class Store:
+    """Opens and closes as one; runs operations and reads."""
+
+    def __init__(self, path: Path, clock: Clock, synchronous: Synchronous) -> None:
+        self.path = path
+        self.clock = clock
+        self._synchronous: Synchronous = synchronous
+        self._writer: Writer | None = None
+        self._opening = asyncio.Lock()
+        self.hub = Hub(self._listeners_changed)
+        if isinstance(clock, HandWoundClock):
+            clock.on_advance(self.hub.wake_workers)
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date."""
+        async with self._opening:
+            if self._writer is None:
+                await self._open()
+
+    async def _open(self) -> None:
+        signals = Signals(self.path, self.hub)
+        writer = Writer(self.path, self.clock, self._synchronous, signals)
+        reader = Reader(self.path)
+        await asyncio.to_thread(writer.start)
+        try:
+            await reader.open()
+        except BaseException:
+            await reader.close()
+            await asyncio.to_thread(writer.close)
+            raise
+        self._writer, self._reader, self._signals = writer, reader, signals
+
+    async def close(self) -> None:
+        """Finish what was accepted, then disconnect."""
+        async with self._opening:
+            if self._writer is None:
+                return
+            writer, self._writer = self._writer, None
+            self.hub.close()
+            await self._reader.close()
+            await asyncio.to_thread(writer.close)
+            self._signals.close()
+
+    @property
+    def writer(self) -> Writer:
+        """The writer. Raises NotConnected while the store is not open."""
+        if self._writer is None:
+            raise NotConnected(f"The store {self.path.name} is not open. Open it first: await store.open().")
+        return self._writer
+
+    @property
+    def signals(self) -> Signals:
+        """The link to other processes. Raises NotConnected while the store is not open."""
+        assert self.writer
+        return self._signals
+
+    def now(self) -> datetime:
+        """The store's time."""
+        return self.clock.now()
+
+    async def write(self, operation: Callable[..., T], *arguments: object) -> T:
+        """The result of ``operation(transaction, *arguments)``, once it is committed."""
+
+        def run(tx: Transaction) -> T:
+            return operation(tx, *arguments)
+
+        return await self.writer.submit(run)
+
+    async def rows(self, name: str, /, **values: object) -> list[Row]:
+        """All rows that the reading statement ``name`` returns."""
+        assert self.writer
+        return await self._reader.rows(name, **values)
+
+    async def row(self, name: str, /, **values: object) -> Row | None:
+        """The first row that the reading statement ``name`` returns."""
+        assert self.writer
+        return await self._reader.row(name, **values)
+
+    def _listeners_changed(self) -> None:
+        if self._writer is not None:
+            self._writer.nudge()

@@ -1,0 +1,176 @@
+"""Who waits for changes in this process, and what they are told."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from queue_core.backends.sqlite.tally import Changes
+from queue_core.expose import ALL_TOPICS, Topic
+from queue_core.ids import BootId, QueueName
+
+
+class Bell:
+    """Wakes one coroutine from any thread. What was rung before the wait is not lost."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+        self._ringing = False
+
+    def ring(self) -> None:
+        """Wake the waiter, or its next wait. From any thread; cheap while it rings already."""
+        if self._ringing:
+            return
+        self._ringing = True
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            pass
+
+    async def wait(self, timeout: float | None) -> bool:
+        """Wait for a ring; False after ``timeout`` seconds without."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        self._event.clear()
+        self._ringing = False
+        return True
+
+
+class WorkerBell:
+    """The wake-ups of one worker; see ``backend.Wakeups``."""
+
+    def __init__(self, hub: "Hub", boot: BootId, queues: Sequence[QueueName]) -> None:
+        self._hub = hub
+        self.boot = boot
+        self.queues = frozenset(queues)
+
+    async def __aenter__(self) -> "WorkerBell":
+        self._bell = Bell()
+        self._hub.add_worker(self)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._hub.remove_worker(self)
+
+    async def wait(self, timeout: float | None) -> bool:
+        """Wait until the worker should look again."""
+        return await self._bell.wait(timeout)
+
+    def ring(self) -> None:
+        """Let the worker look again."""
+        self._bell.ring()
+
+    def cares_for(self, changes: Changes) -> bool:
+        """Whether ``changes`` may concern the worker."""
+        return self.boot in changes.boots or not self.queues.isdisjoint(changes.work)
+
+
+class Watcher:
+    """Collects topics for one watcher until it asks."""
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+        self._topics: set[Topic] = set()
+        self._lock = threading.Lock()
+        self.closed = False
+
+    def __enter__(self) -> "Watcher":
+        self._bell = Bell()
+        self._hub.add_watcher(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._hub.remove_watcher(self)
+
+    def tell(self, topics: Iterable[Topic]) -> None:
+        """Add ``topics``. From any thread."""
+        with self._lock:
+            self._topics.update(topics)
+        self._bell.ring()
+
+    def close(self) -> None:
+        """Let the watcher end."""
+        self.closed = True
+        self._bell.ring()
+
+    async def wait(self, timeout: float | None = None) -> frozenset[Topic]:
+        """The topics since the last call; empty after ``timeout`` seconds, or when the store was closed."""
+        await self._bell.wait(timeout)
+        with self._lock:
+            topics, self._topics = frozenset(self._topics), set()
+        return topics
+
+
+class Hub:
+    """All listeners of one opened store. Thread-safe."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._workers: tuple[WorkerBell, ...] = ()
+        self._watchers: tuple[Watcher, ...] = ()
+        self._on_change = on_change
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether any worker listens."""
+        return bool(self._workers)
+
+    @property
+    def has_watchers(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._watchers)
+
+    def add_worker(self, worker: WorkerBell) -> None:
+        """Tell ``worker`` from now on."""
+        with self._lock:
+            self._workers += (worker,)
+        self._on_change()
+
+    def remove_worker(self, worker: WorkerBell) -> None:
+        """Tell ``worker`` no more."""
+        with self._lock:
+            self._workers = tuple(other for other in self._workers if other is not worker)
+        self._on_change()
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Tell ``watcher`` from now on."""
+        with self._lock:
+            self._watchers += (watcher,)
+        self._on_change()
+
+    def remove_watcher(self, watcher: Watcher) -> None:
+        """Tell ``watcher`` no more."""
+        with self._lock:
+            self._watchers = tuple(other for other in self._watchers if other is not watcher)
+        self._on_change()
+
+    def tell(self, changes: Changes) -> None:
+        """Tell those whom a commit of this process concerns."""
+        for worker in self._workers:
+            if worker.cares_for(changes):
+                worker.ring()
+        self.tell_topics(changes.versions)
+
+    def tell_topics(self, topics: Iterable[Topic]) -> None:
+        """Tell all watchers."""
+        for watcher in self._watchers:
+            watcher.tell(topics)
+
+    def wake_workers(self) -> None:
+        """Let every worker look again."""
+        for worker in self._workers:
+            worker.ring()
+
+    def wake_all(self) -> None:
+        """Let everybody look again: anything may have changed."""
+        self.wake_workers()
+        self.tell_topics([ALL_TOPICS])
+
+    def close(self) -> None:
+        """Let all watchers end, and wake the workers."""
+        for watcher in self._watchers:
+            watcher.close()
+        self.wake_workers()

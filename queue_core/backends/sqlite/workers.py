@@ -1,0 +1,150 @@
+"""The process lives of workers: registering, heartbeats, the end, and taking back what the dead held."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from queue_core.backend import Rescued
+from queue_core.backends._process import is_gone
+from queue_core.backends._rows import to_json
+from queue_core.backends.sqlite.history import keep_attempt
+from queue_core.backends.sqlite.leasing import Held, give_back
+from queue_core.backends.sqlite.tally import WORKERS
+from queue_core.backends.sqlite.transaction import Transaction
+from queue_core.clock import from_us
+from queue_core.errors import WorkerNameTaken
+from queue_core.ids import BootId
+from queue_core.status import KillReason, Status
+from queue_core.task import MAX_CRASHES, AttemptOutcome
+from queue_core.worker_info import Beat, BeatReply, Registration, WorkerState
+
+RESCUED_AT_ONCE: Final = 500
+"""How many tasks one transaction takes back at most."""
+
+
+def register(tx: Transaction, worker: Registration) -> Rescued:
+    """Record a process life; see ``Backend.register``."""
+    rescued = _clear_name(tx, worker)
+    tx.run("register", **_row(tx, worker))
+    tx.tally.named.update(worker.queues)
+    tx.tally.topics.add(WORKERS)
+    return rescued
+
+
+def _row(tx: Transaction, worker: Registration) -> dict[str, Any]:
+    return {
+        "boot": worker.boot,
+        "name": worker.name,
+        "queues": to_json(worker.queues),
+        "names": None if worker.names is None else to_json(worker.names),
+        "host": worker.host,
+        "pid": worker.pid,
+        "process": worker.process,
+        "version": worker.version,
+        "middleware": to_json(worker.middleware),
+        "concurrency": worker.concurrency,
+        "lease_us": round(worker.lease_ttl * 1_000_000),
+        "now": tx.now,
+    }
+
+
+def _clear_name(tx: Transaction, worker: Registration) -> Rescued:
+    """Take over from dead predecessors of the same name. Raises WorkerNameTaken while one lives."""
+    lost = []
+    for boot, host, pid, process, last_heartbeat, lease_us in tx.rows("namesakes", name=worker.name, boot=worker.boot):
+        alive = tx.now <= last_heartbeat + lease_us
+        if alive and not is_gone(_predecessor(worker, host, pid, process), worker):
+            raise WorkerNameTaken(
+                f"A living worker is called {worker.name!r} (process {pid} on {host}, last heard of {from_us(last_heartbeat):%H:%M:%S} UTC). "
+                "Give this one another name, or stop that one first."
+            )
+        lost.append(boot)
+    return take_back(tx, lost, _rows_of(tx, lost))
+
+
+def _predecessor(worker: Registration, host: str, pid: int, process: str) -> Registration:
+    return replace(worker, host=host, pid=pid, process=process)
+
+
+def _rows_of(tx: Transaction, boots: list[str]) -> list[tuple[Held, int, int]]:
+    return [_leased(row) for boot in boots for row in tx.rows("leased_by", boot=boot)]
+
+
+def _leased(row: Any) -> tuple[Held, int, int]:
+    """A leased row with its crashes and its limit of attempts."""
+    *held, crashes, max_attempts = row
+    return Held(*held), crashes, max_attempts
+
+
+def beat(tx: Transaction, beat: Beat) -> BeatReply:
+    """Renew the leases of a process life; see ``Backend.heartbeat``."""
+    alive = tx.run("heartbeat", boot=beat.boot, state=beat.state.value, running=beat.running, rss=beat.rss, cpu=beat.cpu, now=tx.now)
+    if alive:
+        tx.tally.topics.add(WORKERS)
+    return BeatReply(alive=bool(alive))
+
+
+def deregister(tx: Transaction, boot: BootId) -> None:
+    """Record that a worker ended properly; see ``Backend.deregister``."""
+    if tx.run("end_worker", boot=boot, state=WorkerState.STOPPED.value, now=tx.now):
+        tx.tally.topics.add(WORKERS)
+    rows = [held for held, _, _ in _rows_of(tx, [boot]) if held.status == Status.QUEUED]
+    give_back(tx, rows)
+
+
+# --- rescue ----------------------------------------------------------------------------------------------
+
+
+def rescue(tx: Transaction) -> tuple[Rescued, bool]:
+    """Take back one batch of what dead workers hold; also whether there may be more."""
+    lost = [boot for (boot,) in tx.rows("silent_workers", now=tx.now)]
+    orphans = [_leased(row) for row in tx.rows("orphans", now=tx.now, limit=RESCUED_AT_ONCE)]
+    return take_back(tx, lost, orphans), len(orphans) == RESCUED_AT_ONCE
+
+
+def take_back(tx: Transaction, lost: list[str], orphans: list[tuple[Held, int, int]]) -> Rescued:
+    """Mark the workers ``lost`` and let their tasks wait again, or end them."""
+    names = tuple(row[0] for boot in lost for row in tx.rows("lose_worker", boot=boot, now=tx.now))
+    if names:
+        tx.tally.topics.add(WORKERS)
+    reasons = [_reason(held, crashes + 1, max_attempts) for held, crashes, max_attempts in orphans]
+    tx.many("rescue", [_rescue_row(tx, held, reason) for (held, _, _), reason in zip(orphans, reasons, strict=True)])
+    for (held, _, _), reason in zip(orphans, reasons, strict=True):
+        _record(tx, held, reason)
+    killed = sum(reason is not None for reason in reasons)
+    return Rescued(len(orphans) - killed, killed, names)
+
+
+def _reason(held: Held, crashes: int, max_attempts: int) -> KillReason | None:
+    """Why an orphan ends; None when it waits again."""
+    if held.kill_requested_at is not None:
+        return KillReason.KILLED
+    if crashes > MAX_CRASHES:
+        return KillReason.CRASHED
+    return KillReason.EXHAUSTED if held.attempts >= max_attempts else None
+
+
+def _rescue_row(tx: Transaction, held: Held, reason: KillReason | None) -> dict[str, Any]:
+    return {
+        "seq": held.seq,
+        "status": (Status.KILLED if reason else Status.PENDING).value,
+        "reason": reason and reason.value,
+        "stage": None if reason else 1,
+        "done_at": tx.now if reason else None,
+    }
+
+
+def _record(tx: Transaction, held: Held, reason: KillReason | None) -> None:
+    tx.tally.move(held.queue, held.status, Status.KILLED if reason else Status.PENDING)
+    tx.tally.work.add(held.queue)
+    tx.tally.boots.add(held.boot)
+    if held.status == Status.RUNNING:
+        keep_attempt(
+            tx,
+            task=held.seq,
+            number=held.attempts,
+            worker=held.worker,
+            started_at=held.started_at,
+            finished_at=tx.now,
+            ran_us=None,
+            outcome=AttemptOutcome.CRASHED,
+        )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote, urlencode
 
-DOTS: Final = re.compile(r"~*\.{1,2}")
-"""Names that browsers would resolve away as path segments, also when percent-encoded; a ``~`` before them keeps them."""
+ODD: Final = re.compile(r"~*(\.{1,2}|rows)")
+"""Names that browsers would resolve away as path segments, also when percent-encoded, or that are pages; a ``~`` before them keeps them."""
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -18,7 +18,7 @@ def segment(name: str) -> str:
     >>> segment("a/b"), segment("..")
     ('a%2Fb', '~..')
     """
-    return quote("~" + name if DOTS.fullmatch(name) else name, safe="")
+    return quote("~" + name if ODD.fullmatch(name) else name, safe="")
 
 
 def name_of(raw: str) -> str:
@@ -28,7 +28,7 @@ def name_of(raw: str) -> str:
     ('a/b', '..', '~x')
     """
     name = unquote(raw)
-    return name[1:] if name.startswith("~") and DOTS.fullmatch(name) else name
+    return name[1:] if name.startswith("~") and ODD.fullmatch(name) else name
 
 
 def with_query(path: str, pairs: Pairs) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from board.contexts import CostPart
 from board.live.subscriber import Subscriber
-from board.live.view import LiveView, Source
+from board.live.view import SETTLE, LiveView, Source
 from board.screen import Fragment, Screen
 from queue_core.expose import ALL_TOPICS, Action, Topic, Watch
 
@@ -41,6 +41,7 @@ class Hub:
         self._time_limit = time_limit
         self._views: dict[Key, LiveView] = {}
         self._spent: deque[tuple[float, float]] = deque(maxlen=10_000)
+        self._ears: set[Ear] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._ended = False
 
@@ -53,9 +54,24 @@ class Hub:
         finally:
             self._leave(key, view, subscriber)
 
+    async def changes(self) -> AsyncIterator[frozenset[Topic]]:
+        """What changes in the store, one at a time, gathered while the reader is busy."""
+        ear = Ear()
+        self._ears.add(ear)
+        self._start_watching()
+        try:
+            while not self._ended:
+                yield await ear.heard()
+                await asyncio.sleep(SETTLE)
+        finally:
+            self._ears.discard(ear)
+            self._stop_watching()
+
     def end(self) -> None:
         """End every stream; those that come later end at once."""
         self._ended = True
+        for ear in self._ears:
+            ear.hear(frozenset({ALL_TOPICS}))
         if self._watcher:
             self._watcher.cancel()
         for view in self._views.values():
@@ -82,8 +98,7 @@ class Hub:
         view.join(subscriber)
         if self._ended:
             subscriber.set()
-        elif self._watcher is None or self._watcher.done():
-            self._watcher = asyncio.create_task(self._watch())
+        self._start_watching()
         return view
 
     def _leave(self, key: Key, view: LiveView, subscriber: Subscriber) -> None:
@@ -92,9 +107,7 @@ class Hub:
             view.end()
             if self._views.get(key) is view:
                 del self._views[key]
-        if not self._views and self._watcher:
-            self._watcher.cancel()
-            self._watcher = None
+        self._stop_watching()
 
     def _source(self, key: Key) -> Source:
         return Source(
@@ -106,6 +119,16 @@ class Hub:
         )
 
     # --- changes
+
+    def _start_watching(self) -> None:
+        if not self._ended and (self._watcher is None or self._watcher.done()):
+            self._watcher = asyncio.create_task(self._watch())
+
+    def _stop_watching(self) -> None:
+        """Stop when nobody looks any more."""
+        if self._watcher and not self._views and not self._ears:
+            self._watcher.cancel()
+            self._watcher = None
 
     async def _watch(self) -> None:
         """Pass on what changed, for as long as somebody looks."""
@@ -122,3 +145,25 @@ class Hub:
     def _tell(self, topics: frozenset[Topic]) -> None:
         for view in tuple(self._views.values()):
             view.changed(topics)
+        for ear in self._ears:
+            ear.hear(topics)
+
+
+class Ear:
+    """Gathers what changed until somebody asks."""
+
+    def __init__(self) -> None:
+        self._topics: set[Topic] = set()
+        self._wake = asyncio.Event()
+
+    def hear(self, topics: frozenset[Topic]) -> None:
+        """Remember what changed."""
+        self._topics |= topics
+        self._wake.set()
+
+    async def heard(self) -> frozenset[Topic]:
+        """All that changed since the last time, as soon as there is something."""
+        await self._wake.wait()
+        self._wake.clear()
+        topics, self._topics = frozenset(self._topics), set()
+        return topics

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Final
 
 CLOSING: Final = b"event: closing\ndata: closing\n\n"
+SEPARATOR: Final = "<!--next-->"
+"""Between fragments: a row and a section cannot be parsed as neighbours."""
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 
 
@@ -25,4 +27,4 @@ class Patch:
     @cached_property
     def message(self) -> bytes:
         """The whole event; made once, however many read it."""
-        return b"event: patch\n" + b"".join(self.places.values()) + b"\n"
+        return b"event: patch\n" + (b"data: %b\n" % SEPARATOR.encode()).join(self.places.values()) + b"\n"

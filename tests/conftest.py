@@ -1,23 +1,22 @@
 """What every test may ask for: a real PostgreSQL, a served board, a real browser."""
 
 import os
-import socket
-import threading
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 import pytest_asyncio
 
-import browser as browsers
-import pg
+from tests import chromium, pg
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page, Request
 
-START_LIMIT: Final = 10.0
+sys.path.append(str(Path(__file__).parent))  # last, so that no folder of tests hides a package
+
 BROWSER_FIXTURES: Final = {"browser", "page"}
 POSTGRES_FIXTURES: Final = {"pg_url", "pg_schema"}
 
@@ -75,34 +74,6 @@ async def pg_schema(pg_url: str, request: pytest.FixtureRequest) -> AsyncIterato
 # --- a served board --------------------------------------------------------------------------------------
 
 
-class BoardServer:
-    """An ASGI app, served from a thread and event loop of its own on a free port of 127.0.0.1. A context manager."""
-
-    def __init__(self, app: Any, **config: Any) -> None:
-        from board.app import Server
-
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server = Server(app, **{"log_level": "warning", **config})
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="board", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        deadline = time.monotonic() + START_LIMIT
-        while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > deadline:
-                raise RuntimeError("The board did not start.")
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(START_LIMIT)
-        self._socket.close()
-        assert not self._thread.is_alive(), "The board did not stop."
-
-
 @pytest.fixture
 def store_url(tmp_path: Path) -> str:
     """The URL of a fresh SQLite store."""
@@ -113,6 +84,7 @@ def store_url(tmp_path: Path) -> str:
 def board_url(store_url: str) -> Iterator[str]:
     """Where a board over ``store_url`` is served. Override it in a module to serve something else to ``page``."""
     from board import Board
+    from tests.served import BoardServer
 
     with BoardServer(Board(store_url)) as server:
         yield server.url
@@ -127,12 +99,12 @@ async def browser() -> AsyncIterator["Browser"]:
     from playwright.async_api import async_playwright
 
     try:
-        browsers.prepare_driver()
+        chromium.prepare_driver()
     except LookupError as absent:
         missing(str(absent), "REQUIRE_BROWSER")
     async with async_playwright() as playwright:
         try:
-            running = await browsers.launch(playwright)
+            running = await chromium.launch(playwright)
         except LookupError as absent:
             missing(str(absent), "REQUIRE_BROWSER")
         yield running

@@ -80,7 +80,7 @@ class Server:
         if found is None:
             raise LookupError(CURE)
         self._folder = Path(tempfile.mkdtemp(prefix="prinia-pg-"))
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
         self._log: IO[bytes] | None = None
         try:
             self._prepare(found)
@@ -128,7 +128,7 @@ class Server:
 
     def _init_cluster(self) -> None:
         flags = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"]
-        command = [self.binaries / f"initdb{EXE}", "-D", self._folder / "data", *flags]
+        command = [str(self.binaries / f"initdb{EXE}"), "-D", str(self._folder / "data"), *flags]
         done = subprocess.run(command, capture_output=True, text=True, **self._how)
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-import pg
+from tests import pg
 
 
 async def test_two_claimers_never_get_the_same_row(pg_schema: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ async def _work(app: App, args: argparse.Namespace, queues: Sequence[str]) -> No
 
 def chosen_queues(app: App, text: str | None) -> list[str]:
     """The queues to serve. Raises UsageError when one of them has no task in the app, or when the app has no task at all."""
-    served = sorted({task.queue for task in app.tasks.values()})
+    served = sorted(app.registry.queues)
     if not served:
         raise UsageError("The app has no task to run. Add one with @app.task above a function, in a module that the app's module imports.")
     asked = [name.strip() for name in (text or "").split(",") if name.strip()]
@@ -43,7 +43,7 @@ def chosen_queues(app: App, text: str | None) -> list[str]:
 
 def banner(app: App, spec: str, queues: Sequence[str], concurrency: int) -> str:
     """What a person wants to check before walking away."""
-    names = sorted(name for name, task in app.tasks.items() if task.queue in queues)
+    names = sorted(handler.name for handler in app.registry if handler.queue in queues)
     lines = {
         "app": spec,
         "store": f"{app.expose.kind} {app.expose.location}",

@@ -1,0 +1,50 @@
+"""Every example runs as it stands, in a process and a folder of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.served import BoardServer
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SAYS = {
+    "hello": ["Hello, Ada!"],
+    "retries": ["https://example.com answered 200 on attempt 3", "ftp://example.com is not a web address"],
+    "transaction": ["a nest box: order 1", "we have no unicorns; neither order nor task was stored", "1 task stored for 1 order"],
+}
+SERVED = {"fastapi_app"}
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == SAYS.keys() | SERVED
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_the_example_says_what_it_promises(name: str, tmp_path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-W", "error", EXAMPLES / f"{name}.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for line in SAYS[name]:
+        assert line in ran.stdout
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_the_example_fits_one_screen(name: str) -> None:
+    assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) <= 55
+
+
+async def test_the_web_app_pushes_runs_and_shows_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.delitem(sys.modules, "fastapi_app", raising=False)
+    from fastapi_app import web
+
+    with BoardServer(web, lifespan="on") as server:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=20) as client:
+            answer = await client.post("/users", params={"address": "ada@example.com"})
+            assert answer.status_code == 202
+            page = await client.get(f"/ops/queue/tasks/{answer.json()['task']}")
+            assert page.status_code == 200
+            assert "send_welcome" in page.text

@@ -6,9 +6,10 @@ from urllib.parse import unquote
 
 import uvicorn
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -57,7 +58,7 @@ class Board:
         settings = Settings(title=title, environment=environment, read_only=read_only, authorize=authorize, redact=redact)
         renderer = Renderer()
         self._sites = tuple(Site(name, store, settings, renderer) for name, store in stores_of(source).items())
-        self._assets = Assets(STATIC, STATIC_VERSION)
+        self._assets: ASGIApp = GZipMiddleware(Plain(Assets(STATIC, STATIC_VERSION)), minimum_size=COMPRESSED_FROM)
         self._app: ASGIApp = GZipMiddleware(Guard(Router(routes(), redirect_slashes=False)), minimum_size=COMPRESSED_FROM)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,6 +122,20 @@ class Board:
                 await self.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+class Plain:
+    """Answers a file that is not there with a plain sentence."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        try:
+            await self._app(scope, receive, send)
+        except HTTPException as error:
+            await PlainTextResponse(f"{error.detail}\n", error.status_code)(scope, receive, send)
 
 
 class Nowhere:

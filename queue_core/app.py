@@ -61,7 +61,8 @@ class App:
         self.registry = Registry()
         self.tasks: dict[str, TaskDefinition[..., Any]] = {}
         """Its definitions by name."""
-        self._data: dict[type, Any] = {}
+        self.data: dict[type, Any] = {}
+        """What handlers get by type; ``provide`` adds to it."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # --- the connection ------------------------------------------------------------------------------
@@ -151,7 +152,7 @@ class App:
 
     def provide(self, value: T, *, kind: type[Any] | None = None) -> T:
         """Give ``value`` to handlers that ask for data of its type, or of ``kind``. Returns it."""
-        self._data[kind or type(value)] = value
+        self.data[kind or type(value)] = value
         return value
 
     # --- pushing -------------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ class App:
 
         Raises InvalidValue for settings that break a rule, MissingData when a handler asks for data that nobody provided.
         """
-        given = self._data | {type(value): value for value in data}
+        given = self.data | {type(value): value for value in data}
         return Worker(name, self.backend, self.registry, data=given, codecs=self.codecs, **options)
 
     async def work(self, name: str | None = None, **options: Any) -> None:

@@ -1,0 +1,99 @@
+"""For the tests of your own app: run what is due, or run one task without a store.
+
+With ``App("memory://", clock=HandWoundClock())`` the time moves only when the test says so.
+"""
+
+import inspect
+from collections.abc import Awaitable, Iterator
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+from queue_core.app import App
+from queue_core.definition import TaskDefinition
+from queue_core.errors import HandlerReturnedFalse, ResultTimeout
+from queue_core.events import Event, Idle, TaskEnded
+from queue_core.ids import TaskId, new_task_id
+from queue_core.inject import AttemptNumber, WorkerContext
+from queue_core.task import Task
+from queue_core.worker.bell import Bell
+from queue_core.worker.executor import Known
+from queue_core.worker.recipes import prepare
+
+P = ParamSpec("P")
+R = TypeVar("R")
+FETCHED_AT_ONCE: Final = 1_000
+
+
+async def drain(app: App, *, timeout: float = 60.0, concurrency: int = 10) -> list[Task]:
+    """Run everything that is due, and what becomes due by that, in every queue. Returns the tasks that ran, as they ended, in that order.
+
+    A task that ran more than once is there once. What is scheduled for later, or waits for its next attempt, is left.
+    Raises ResultTimeout when that takes longer than ``timeout`` seconds.
+    """
+    await app.open()
+    idle = Bell()
+    ran: dict[TaskId, None] = {}
+
+    def note(event: Event) -> None:
+        if isinstance(event, TaskEnded):
+            ran.pop(event.task_id, None)
+            ran[event.task_id] = None
+        elif isinstance(event, Idle):
+            idle.ring()
+
+    worker = app.worker(queues=await _queues(app), concurrency=concurrency, on_event=note, shutdown_timeout=0.0)
+    if not await worker.run_until(idle.wait(timeout)):
+        raise ResultTimeout(f"After {timeout:g} s tasks are still running or due. Do they push one another for ever?")
+    return [task for some in _batched(list(ran), FETCHED_AT_ONCE) for task in await app.expose.fetch_many(some)]
+
+
+async def run_inline(task: TaskDefinition[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a task here and now, without a store: its arguments make the trip through the codec, and injected ones are filled in.
+
+    Returns what the handler returns and raises what it raises; InvalidValue for arguments that do not fit, MissingData.
+    """
+    handler, codec = task.handler, task.app.codec
+    parameters = handler.parameters
+    stored = parameters.decode(parameters.encode(parameters.bind(args, kwargs), codec), codec)
+    recipe = prepare([handler], task.app.data)[handler.name]
+    value = handler.function(**recipe.complete(stored, lambda: _context(task)))
+    if inspect.isawaitable(value):
+        value = await value
+    if value is False:
+        raise HandlerReturnedFalse
+    return cast("R", value)
+
+
+class Inline:
+    """The hooks of a context without a worker."""
+
+    cancelled = False
+
+    def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
+        """Told to nobody."""
+        return Known(True)
+
+    def stop_worker(self) -> None:
+        """There is none to stop."""
+
+
+def _context(task: TaskDefinition[Any, Any]) -> WorkerContext:
+    handler = task.handler
+    return WorkerContext(
+        task_id=new_task_id(),
+        name=handler.name,
+        queue=handler.queue,
+        attempt=AttemptNumber(1),
+        max_attempts=handler.max_attempts,
+        metadata={},
+        worker="inline",
+        hooks=Inline(),
+    )
+
+
+def _batched(ids: list[TaskId], size: int) -> Iterator[list[TaskId]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+async def _queues(app: App) -> list[str]:
+    return list(dict.fromkeys([*app.registry.queues, *(queue.name for queue in await app.expose.list_queues())]))

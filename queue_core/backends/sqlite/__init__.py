@@ -3,6 +3,7 @@
 from typing import Any
 
 from queue_core.backends.sqlite.backend import SqliteBackend
+from queue_core.backends.sqlite.expose import SqliteExpose
 from queue_core.backends.sqlite.location import path_of
 from queue_core.backends.sqlite.schema import Synchronous, check_version
 from queue_core.backends.sqlite.store import Store
@@ -23,4 +24,4 @@ def connect(url: str, *, clock: Clock | None = None, synchronous: Synchronous = 
         raise InvalidValue(f"synchronous must be 'full' or 'normal', got {synchronous!r}.")
     check_version()
     store = Store(path_of(url), clock or SystemClock(), synchronous)
-    return Connected(SqliteBackend(store), None)  # type: ignore[arg-type]
+    return Connected(SqliteBackend(store), SqliteExpose(store))

@@ -7,10 +7,14 @@ from typing import Any, Final
 from queue_core.backend import Capabilities, Claims, Rescued, Retention
 from queue_core.backends.sqlite import leasing, workers
 from queue_core.backends.sqlite.expiry import expire_waiting
+from queue_core.backends.sqlite.joining import push_in
 from queue_core.backends.sqlite.producing import prepare
+from queue_core.backends.sqlite.retaining import prune
 from queue_core.backends.sqlite.store import Store
 from queue_core.backends.sqlite.transaction import Transaction
+from queue_core.backends.sqlite.waiting import wait_for
 from queue_core.backends.sqlite.wake import WorkerBell
+from queue_core.errors import InvalidValue
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.outcome import Ack
 from queue_core.task import Lease, NewTask, Pushed, Task
@@ -48,6 +52,14 @@ class SqliteBackend:
         """Store tasks as Pending, all or none."""
         return await self._store.write(prepare(tasks))
 
+    async def push_in(self, connection: Any, tasks: Sequence[NewTask]) -> list[Pushed]:
+        """Store tasks in the caller's transaction on the same file."""
+        return await push_in(self._store, connection, tasks)
+
+    def wait_for(self, ids: Sequence[TaskId], *, timeout: float | None = None) -> AsyncIterator[Task]:
+        """Yield each task once, as it reaches a final state."""
+        return wait_for(self._store, ids, timeout)
+
     # --- a worker's life -----------------------------------------------------------------------------
 
     async def register(self, worker: Registration) -> Rescued:
@@ -74,7 +86,7 @@ class SqliteBackend:
 
     async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
         """Lease due tasks to a worker."""
-        return await self._store.write(leasing.claim, boot, queues, names, limit, start)
+        return await self._store.write(leasing.claim, boot, queues, names, max(limit, 0), max(start, 0))
 
     async def start(self, leases: Sequence[Lease]) -> list[bool]:
         """Queued → Running."""
@@ -90,6 +102,8 @@ class SqliteBackend:
 
     async def progress(self, lease: Lease, fraction: float, note: str | None = None) -> bool:
         """Record how far an attempt is."""
+        if not 0 <= fraction <= 1:
+            raise InvalidValue(f"progress must be between 0 and 1, got {fraction!r}.")
         return await self._store.write(leasing.progress, lease, fraction, note)
 
     async def kill_requests(self, boot: BootId) -> list[Lease]:
@@ -113,3 +127,7 @@ class SqliteBackend:
     async def expire(self) -> int:
         """Kill waiting tasks whose time has passed."""
         return await self._store.write(expire_waiting)
+
+    async def prune(self, retention: Retention) -> int:
+        """Remove one batch of what retention no longer keeps."""
+        return await prune(self._store, retention)

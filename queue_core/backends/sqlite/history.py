@@ -3,6 +3,7 @@
 from typing import Final
 
 from queue_core.backends._rows import clean
+from queue_core.backends.sqlite.held import Held
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.task import AttemptOutcome, ErrorInfo
 
@@ -12,28 +13,25 @@ KEPT_ATTEMPTS: Final = 100
 
 def keep_attempt(
     tx: Transaction,
-    *,
-    task: int,
-    number: int,
-    worker: str | None,
-    started_at: int | None,
-    finished_at: int | None,
-    ran_us: int | None,
+    held: Held,
     outcome: AttemptOutcome,
+    *,
     error: ErrorInfo | None = None,
+    ran_us: int | None = None,
+    finished_at: int | None = None,
 ) -> None:
-    """Add an attempt to the history of the task whose place in the order of pushing is ``task``. Times are in microseconds."""
+    """Add the attempt that ends now, or ended at ``finished_at``, to the history of its task. Times are in microseconds."""
     tx.run(
         "record_attempt",
-        task=task,
-        number=number,
-        worker=worker,
-        started_at=started_at,
-        finished_at=finished_at,
+        task=held.seq,
+        number=held.attempts,
+        worker=held.worker,
+        started_at=held.started_at,
+        finished_at=tx.now if finished_at is None else finished_at,
         ran_us=ran_us,
         outcome=outcome.value,
         error_type=error and clean(error.type),
         message=error and clean(error.message),
         traceback=error and clean(error.traceback),
     )
-    tx.run("trim_attempts", task=task, keep=KEPT_ATTEMPTS)
+    tx.run("trim_attempts", task=held.seq, keep=KEPT_ATTEMPTS)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import Any, Final
 
+from queue_core.backend import Claims
 from queue_core.backends import _rows
-from queue_core.backends._rows import Row, clean, to_json
+from queue_core.backends._rows import clean, to_json
 from queue_core.backends.sqlite.expiry import expire_waiting
+from queue_core.backends.sqlite.held import Held, give_back
 from queue_core.backends.sqlite.history import keep_attempt
 from queue_core.backends.sqlite.producing import DUE, DUE_LATER, later
 from queue_core.backends.sqlite.transaction import Transaction
-from queue_core.backend import Claims
 from queue_core.clock import to_us
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack
@@ -33,9 +34,9 @@ def claim(tx: Transaction, boot: BootId, queues: Sequence[QueueName], names: Col
     open_queues = _open_queues(tx, queues)
     _promote(tx, open_queues)
     expire_waiting(tx)
-    chosen = _choose(tx, open_queues, names, limit)
-    tasks = _lease(tx, boot, worker[0], chosen, start)
-    return Claims(tasks, None if len(tasks) == limit else _next_due(tx, open_queues))
+    chosen = _choose(tx, open_queues, names, limit + 1)
+    tasks = _lease(tx, boot, worker[0], chosen[:limit], start)
+    return Claims(tasks, None if len(chosen) > limit else _next_due(tx, open_queues))
 
 
 def _open_queues(tx: Transaction, queues: Sequence[QueueName]) -> list[QueueName]:
@@ -98,23 +99,6 @@ def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
 # --- leases ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A leased row, as far as settling it needs."""
-
-    id: str
-    seq: int
-    queue: str
-    status: str
-    boot: str
-    lease: int
-    attempts: int
-    run_at: int
-    started_at: int | None
-    kill_requested_at: int | None
-    worker: str | None
-
-
 def _held(tx: Transaction, leases: Sequence[Lease], status: Status) -> dict[Lease, Held]:
     """The rows on which a lease holds, and that are in ``status``."""
     rows = {row[0]: Held(*row) for row in tx.rows("held", ids=to_json([lease.id for lease in leases]))}
@@ -144,18 +128,9 @@ def release(tx: Transaction, leases: Sequence[Lease]) -> int:
     return len(held)
 
 
-def give_back(tx: Transaction, rows: Sequence[Held]) -> None:
-    """Queued → Pending, or Killed where that was asked for."""
-    tx.run("give_back", seqs=to_json([row.seq for row in rows]), now=tx.now)
-    for row in rows:
-        tx.tally.move(row.queue, Status.QUEUED, Status.PENDING if row.kill_requested_at is None else Status.KILLED)
-        tx.tally.work.add(row.queue)
-
-
 def progress(tx: Transaction, lease: Lease, fraction: float, note: str | None) -> bool:
     """Record how far an attempt is; see ``Backend.progress``."""
-    share = min(max(fraction, 0.0), 1.0)
-    row = tx.row("progress", id=lease.id, boot=lease.boot, token=lease.token, fraction=share, note=clean(note))
+    row = tx.row("progress", id=lease.id, boot=lease.boot, token=lease.token, fraction=fraction, note=clean(note))
     if row is not None:
         tx.tally.touch(row[0])
     return row is not None
@@ -183,7 +158,7 @@ def ack(tx: Transaction, acks: Sequence[Ack]) -> list[bool]:
     for ack, row in settled:
         _count_ack(tx, ack, row)
         if ack.outcome is not AttemptOutcome.SUCCEEDED:
-            _keep(tx, ack, row)
+            keep_attempt(tx, row, ack.outcome, error=ack.error, ran_us=_us(ack.ran_for))
     return _each_once(leases, held)
 
 
@@ -235,20 +210,6 @@ def _count_ack(tx: Transaction, ack: Ack, row: Held) -> None:
         tally.count(row.queue, ack.status.value.lower())
     if not ack.status.is_final:
         tally.work.add(row.queue)
-
-
-def _keep(tx: Transaction, ack: Ack, row: Held) -> None:
-    keep_attempt(
-        tx,
-        task=row.seq,
-        number=row.attempts,
-        worker=row.worker,
-        started_at=row.started_at,
-        finished_at=tx.now,
-        ran_us=_us(ack.ran_for),
-        outcome=ack.outcome,
-        error=ack.error,
-    )
 
 
 def _us(seconds: float) -> int:

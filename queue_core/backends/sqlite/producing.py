@@ -124,7 +124,9 @@ def _insert(batch: _Batch) -> None:
     try:
         batch.tx.many("push", batch.rows)
     except sqlite3.IntegrityError as error:
-        raise InvalidValue(f"The ids of pushed tasks must be new, and one of them is stored already ({_taken(batch)}). Leave id out.") from error
+        raise InvalidValue(
+            f"id must be new, but a task has the id {_taken(batch)} already. Leave the id out, or use key= to push a task only once."
+        ) from error
     tally = batch.tx.tally
     for row in batch.rows:
         tally.move(row["queue"], None, Status.PENDING)
@@ -133,10 +135,12 @@ def _insert(batch: _Batch) -> None:
 
 
 def _taken(batch: _Batch) -> str:
+    """The id that stood in the way: one of an earlier task, or the second of two in the batch."""
     seen: set[str] = set()
     for row in batch.rows:
-        id = row["id"]
-        if id in seen or batch.tx.row("find_id", id=id):
-            return str(id)
+        id: str = row["id"]
+        stored = batch.tx.row("find_id", id=id)
+        if id in seen or (stored and stored[0] < batch.rows[0]["seq"]):
+            return id
         seen.add(id)
     return "unknown"

@@ -91,13 +91,16 @@ class Reader:
         if not self._connections:
             raise NotConnected(f"The store {self._path.name} is closed. Open it first: await store.open().")
         if self._pid != os.getpid():
-            raise NotConnected(f"The store {self._path.name} was opened before this process was forked from process {self._pid}. Connect anew in the child.")
+            raise NotConnected(
+                f"The store {self._path.name} was opened before this process was forked from process {self._pid}. Connect anew in the child."
+            )
         return min(self._connections, key=_load)
 
     def _explained(self, error: sqlite3.Error) -> PriniaError:
         if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
             return StoreUnavailable(
-                f"The store {self._path.name} did not finish a query within its time limit of {QUERY_LIMIT:g} s. Narrow the search, for example by queue or state."
+                f"The store {self._path.name} did not finish a query within its time limit of {QUERY_LIMIT:g} s. "
+                "Narrow the search, for example by queue or state."
             )
         return explain(error, self._path)
 

@@ -29,5 +29,8 @@ class Signals:
         """Another connection committed something."""
         self._hub.wake_all()
 
+    def expect_commit(self) -> None:
+        """A caller's own connection is about to commit."""
+
     def close(self) -> None:
         """Stop listening."""

@@ -6,8 +6,8 @@ from typing import Any, Final
 from queue_core.backend import Rescued
 from queue_core.backends._process import is_gone
 from queue_core.backends._rows import to_json
+from queue_core.backends.sqlite.held import Held, give_back
 from queue_core.backends.sqlite.history import keep_attempt
-from queue_core.backends.sqlite.leasing import Held, give_back
 from queue_core.backends.sqlite.tally import WORKERS
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.clock import from_us
@@ -85,9 +85,13 @@ def beat(tx: Transaction, beat: Beat) -> BeatReply:
 
 def deregister(tx: Transaction, boot: BootId) -> None:
     """Record that a worker ended properly; see ``Backend.deregister``."""
-    if tx.run("end_worker", boot=boot, state=WorkerState.STOPPED.value, now=tx.now):
-        tx.tally.topics.add(WORKERS)
-    rows = [held for held, _, _ in _rows_of(tx, [boot]) if held.status == Status.QUEUED]
+    if not tx.run("end_worker", boot=boot, state=WorkerState.STOPPED.value, now=tx.now):
+        return
+    tx.tally.topics.add(WORKERS)
+    rows = [held for held, _, _ in _rows_of(tx, [boot])]
+    for held in rows:
+        if held.status == Status.RUNNING:
+            keep_attempt(tx, held, AttemptOutcome.RELEASED)
     give_back(tx, rows)
 
 
@@ -138,13 +142,4 @@ def _record(tx: Transaction, held: Held, reason: KillReason | None) -> None:
     tx.tally.work.add(held.queue)
     tx.tally.boots.add(held.boot)
     if held.status == Status.RUNNING:
-        keep_attempt(
-            tx,
-            task=held.seq,
-            number=held.attempts,
-            worker=held.worker,
-            started_at=held.started_at,
-            finished_at=tx.now,
-            ran_us=None,
-            outcome=AttemptOutcome.CRASHED,
-        )
+        keep_attempt(tx, held, AttemptOutcome.CRASHED)

@@ -121,11 +121,11 @@ CREATE TABLE prinia_counters (
 -- What happened in each minute, hour and day.
 CREATE TABLE prinia_rollups (
   span TEXT NOT NULL,
-  start INTEGER NOT NULL,
   queue TEXT NOT NULL,
+  start INTEGER NOT NULL,
   metric TEXT NOT NULL,
   n INTEGER NOT NULL,
-  PRIMARY KEY (span, start, queue, metric)
+  PRIMARY KEY (span, queue, start, metric)
 ) STRICT, WITHOUT ROWID;
 
 -- Counts the changes of each topic, for the watchers in other processes.
@@ -148,9 +148,11 @@ CREATE TABLE prinia_audit (
 
 CREATE INDEX prinia_audit_at ON prinia_audit (at);
 
--- The tasks of each entry, so that the history of one task is found.
+-- The tasks of each entry, so that the history of one task is found, and forgotten with the entry.
 CREATE TABLE prinia_audit_tasks (
   task_id TEXT NOT NULL,
   audit INTEGER NOT NULL,
   PRIMARY KEY (task_id, audit)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX prinia_audit_tasks_audit ON prinia_audit_tasks (audit);

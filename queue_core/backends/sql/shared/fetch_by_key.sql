@@ -1,8 +1,9 @@
 -- The task that has this idempotency key in the queue.
 SELECT
-  id, seq, queue, name, status, reason, priority, created_at, run_at, attempts, max_attempts, crashes, worker, boot,
-  queued_at, started_at, done_at, ran_us, kill_requested_at, progress, progress_note, error, tags,
-  args, codec, result, timeout, retry, key, expires_at, metadata, parent
-FROM prinia_tasks
-WHERE queue = :queue
-  AND key = :key
+  task.id, task.seq, task.queue, task.name, task.status, task.reason, task.priority, task.created_at, task.run_at,
+  task.attempts, task.max_attempts, task.crashes, task.worker, task.boot, task.queued_at, task.started_at, task.done_at,
+  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags,
+  task.args, task.codec, task.result, task.timeout, task.retry, task.key, task.expires_at, task.metadata, task.parent
+FROM prinia_tasks AS task
+WHERE task.queue = :queue
+  AND task.key = :key

@@ -1,9 +1,10 @@
--- Queued → Pending, or Killed where that was asked for. SQLite's own: a list is a JSON array.
+-- Let leased tasks wait again, or end where that was asked for; a started attempt does not count. SQLite's own: a list is a JSON array.
 UPDATE prinia_tasks
 SET
   status = CASE WHEN kill_requested_at IS NULL THEN 'Pending' ELSE 'Killed' END,
   reason = CASE WHEN kill_requested_at IS NULL THEN NULL ELSE 'killed' END,
   stage = CASE WHEN kill_requested_at IS NULL THEN 1 END,
   done_at = CASE WHEN kill_requested_at IS NULL THEN NULL ELSE :now END,
+  attempts = attempts - (status = 'Running'),
   lease = lease + 1
 WHERE seq IN (SELECT value FROM json_each(:seqs))

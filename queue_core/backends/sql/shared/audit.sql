@@ -1,0 +1,5 @@
+-- The latest actions.
+SELECT id, at, actor, action, queue, task_ids, count, reason
+FROM prinia_audit
+ORDER BY id DESC
+LIMIT :limit

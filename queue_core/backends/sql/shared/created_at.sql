@@ -1,0 +1,4 @@
+-- When a task was pushed.
+SELECT created_at
+FROM prinia_tasks
+WHERE seq = :seq

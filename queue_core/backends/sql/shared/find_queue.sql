@@ -1,0 +1,4 @@
+-- Whether the queue is known.
+SELECT name
+FROM prinia_queues
+WHERE name = :queue

@@ -1,0 +1,116 @@
+"""Numbers about queues: counts, series, and the seed's statistics."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from queue_core.backends._rows import Row, moment, to_json
+from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AFTER, DatabaseFacts, Facts, statistics
+from queue_core.backends.sqlite.store import Store
+from queue_core.clock import from_us, to_us
+from queue_core.expose import COUNT_CAP, Bucket, Counts, Pause, QueueInfo, Span, Statistic
+from queue_core.ids import QueueName
+from queue_core.status import Status
+from queue_core.task import check_aware
+
+# --- queues ----------------------------------------------------------------------------------------------
+
+
+async def queue_infos(store: Store, queue: QueueName | None = None) -> list[QueueInfo]:
+    """All queues, or one, by name."""
+    now = to_us(store.now())
+    rows = await store.rows("queues", queue=queue, now=now, cap=COUNT_CAP)
+    counted = await counts(store)
+    serving = _serving(await store.rows("living_workers", now=now))
+    return [_info(row, counted.get(row[0], Counts()), serving.get(row[0], [])) for row in rows]
+
+
+def _serving(rows: Iterable[Row]) -> dict[str, list[tuple[str, int]]]:
+    """Name and concurrency of the living workers, by queue."""
+    serving: dict[str, list[tuple[str, int]]] = {}
+    for queue, name, concurrency in rows:
+        serving.setdefault(queue, []).append((name, concurrency))
+    return serving
+
+
+def _info(row: Row, counts: Counts, workers: Sequence[tuple[str, int]]) -> QueueInfo:
+    name, paused_by, paused_at, reason, scheduled, stepped_back, oldest_due, oldest_unpromoted = row
+    oldest = [us for us in (oldest_due, oldest_unpromoted) if us is not None]
+    return QueueInfo(
+        name=name,
+        counts=counts,
+        scheduled=min(scheduled + stepped_back, COUNT_CAP),
+        pause=None if paused_at is None else Pause(by=paused_by, since=from_us(paused_at), reason=reason),
+        oldest_due=moment(min(oldest, default=None)),
+        workers=tuple(name for name, _ in workers),
+        slots=sum(concurrency for _, concurrency in workers),
+    )
+
+
+async def counts(store: Store) -> dict[QueueName, Counts]:
+    """Exact numbers by queue and state."""
+    found: dict[QueueName, dict[str, int]] = {}
+    for queue, status, n in await store.rows("counts"):
+        own = found.setdefault(queue, {})
+        if status is not None:
+            own[status] = n
+    return {queue: Counts.from_mapping(own) for queue, own in found.items()}
+
+
+# --- series ----------------------------------------------------------------------------------------------
+
+
+async def series(store: Store, span: Span, since: datetime, until: datetime, queue: QueueName | None) -> list[Bucket]:
+    """What happened between two times, without gaps."""
+    check_aware("since", since)
+    check_aware("until", until)
+    width = int(span.width.total_seconds()) * 1_000_000
+    first, last = to_us(since) // width * width, to_us(until)
+    happened: dict[int, dict[str, int]] = {}
+    for start, metric, n in await store.rows("series", span=span.value, since=first, until=last, queue=queue):
+        happened.setdefault(start, {})[metric] = n
+    return [_bucket(start, happened.get(start, {})) for start in range(first, last + 1, width)]
+
+
+def _bucket(start: int, metrics: Mapping[str, int]) -> Bucket:
+    return Bucket(
+        start=from_us(start),
+        pushed=metrics.get("pushed", 0),
+        done=metrics.get("done", 0),
+        failed=metrics.get("failed", 0),
+        killed=metrics.get("killed", 0),
+        run=_histogram(metrics, "run:"),
+        wait=_histogram(metrics, "wait:"),
+    )
+
+
+def _histogram(metrics: Mapping[str, int], prefix: str) -> dict[int, int]:
+    return {int(metric.removeprefix(prefix)): n for metric, n in metrics.items() if metric.startswith(prefix)}
+
+
+# --- statistics ------------------------------------------------------------------------------------------
+
+
+async def seed_statistics(store: Store, queue: QueueName | None) -> list[Statistic]:
+    """The seed's titled statistics of one queue or all."""
+    now = store.now()
+    queues = await queue_infos(store, queue)
+    return statistics(
+        now=now.astimezone(UTC),
+        queues=queues,
+        minutes=await series(store, Span.MINUTE, now - MINUTES_SINCE, now, queue),
+        hours=await series(store, Span.HOUR, now - HOURS_SINCE, now, queue),
+        facts=await _facts(store, now, [info.name for info in queues]),
+    )
+
+
+async def _facts(store: Store, now: datetime, queues: Sequence[QueueName]) -> Facts:
+    row = await store.row("facts", queues=to_json(queues), statuses=to_json(list(Status)), stale=to_us(now - STALE_AFTER))
+    assert row is not None
+    newest, running_since, stale_running, page_size, page_count = row
+    created = await store.row("created_at", seq=newest)
+    return Facts(
+        newest=moment(created[0]) if created else None,
+        running_since=moment(running_since),
+        stale_running=stale_running,
+        database=DatabaseFacts(page_size=page_size, page_count=page_count),
+    )

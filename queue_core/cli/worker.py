@@ -31,7 +31,7 @@ async def _work(app: App, args: argparse.Namespace, queues: Sequence[str]) -> No
 
 def chosen_queues(app: App, text: str | None) -> list[str]:
     """The queues to serve. Raises UsageError when one of them has no task in the app, or when the app has no task at all."""
-    served = sorted(app.registry.queues)
+    served = sorted(str(queue) for queue in app.registry.queues)
     if not served:
         raise UsageError("The app has no task to run. Add one with @app.task above a function, in a module that the app's module imports.")
     asked = [name.strip() for name in (text or "").split(",") if name.strip()]

@@ -14,8 +14,8 @@ async function copyText(text) {
 document.addEventListener("click", async (event) => {
   const wraps = event.target.closest("[data-wraps]");
   if (wraps) {
-    const unwrapped = wraps.closest(".code").toggleAttribute("data-js-unwrapped");
-    wraps.setAttribute("aria-pressed", String(!unwrapped));
+    wraps.closest(".code").toggleAttribute("data-js-flipped");
+    wraps.setAttribute("aria-pressed", String(wraps.getAttribute("aria-pressed") !== "true"));
   }
   const button = event.target.closest("[data-copies]");
   if (!button) return;

@@ -1,6 +1,5 @@
 """What workers do to tasks: claim, start, ack, release, and the rescue of what lost workers held."""
 
-import itertools
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
@@ -32,16 +31,16 @@ def claim(state: State, worker: WorkerRow, queues: Sequence[QueueName], names: C
 
 def _due(state: State, queues: Sequence[QueueName], names: Collection[str] | None, limit: int) -> tuple[list[Row], bool]:
     """The due tasks that a claim takes, and whether it leaves more behind."""
-    due = state.tasks.due(state.open_queues(queues), state.now)
-    wanted = list(itertools.islice((row for row in due if names is None or row.task.name in names), _EXPIRED_MET + limit + 1))
-    alive = [row for row in wanted if not _has_expired(row.task, state)]
-    for row in wanted:
-        if _has_expired(row.task, state):
-            state.kill(row, KillReason.EXPIRED)
+    alive: list[Row] = []
+    expired: list[Row] = []
+    for row in state.tasks.due(state.open_queues(queues), state.now):
+        if names is None or row.task.name in names:
+            (expired if _has_expired(row.task, state) else alive).append(row)
+        if len(alive) > limit:
+            break
+    for row in expired:
+        state.kill(row, KillReason.EXPIRED)
     return alive[:limit], len(alive) > limit
-
-
-_EXPIRED_MET = 100
 
 
 def _has_expired(task: Task, state: State) -> bool:

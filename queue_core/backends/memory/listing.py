@@ -33,13 +33,14 @@ def page(state: State, filter: TaskFilter, start: Cursor | None, limit: int) -> 
 
 
 _OLDER, _NEWER = "o", "n"
+_DIGITS = 18
 
 
 def _parse(cursor: Cursor | None) -> tuple[str, int]:
     if cursor is None:
         return _OLDER, 0
     direction, number = cursor[:1], cursor[1:]
-    if direction not in {_OLDER, _NEWER} or not number.isascii() or not number.isdigit():
+    if direction not in {_OLDER, _NEWER} or not number.isascii() or not number.isdigit() or len(number) > _DIGITS:
         raise InvalidValue(f"The cursor {cursor!r} was not handed out by a page. Start again from the newest tasks.")
     return direction, int(number)
 

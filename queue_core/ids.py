@@ -17,26 +17,33 @@ class _Uuid7:
     """UUIDv7 after RFC 9562: 48 bits of milliseconds, then a counter that keeps ids of one process in order."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._last = 0
-        os.register_at_fork(after_in_child=self._reseed)
+        self._start_afresh()
+        os.register_at_fork(after_in_child=self._start_afresh)
 
     def __call__(self) -> str:
-        noise = int.from_bytes(os.urandom(10))
         with self._lock:
+            noise = int.from_bytes(self._random_bytes())
             # 42 bits of counter under the milliseconds: seeded at random each millisecond, then stepped at random
             floor = (time.time_ns() // 1_000_000) << 42
-            self._last = max(self._last + 1 + (noise & 0xFFFF), floor | ((noise >> 16) & 0xFFFF_FFFF))
-            last = self._last
+            self._last = last = max(self._last + 1 + (noise & 0xFFFF), floor | ((noise >> 16) & 0xFFFF_FFFF))
         tail = noise >> 48
         high, low = last >> 30, ((last & 0x3FFF_FFFF) << 32) | tail  # 48 + 12 bits above, 30 + 32 below
         value = ((high >> 12) << 80) | (0x7 << 76) | ((high & 0xFFF) << 64) | (0b10 << 62) | low
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
-    def _reseed(self) -> None:
+    def _random_bytes(self) -> bytes:
+        """Ten random bytes; the system is asked for many at a time, because each question costs as much as an id."""
+        if self._used >= len(self._pool):
+            self._pool, self._used = os.urandom(10 * 256), 0
+        self._used += 10
+        return self._pool[self._used - 10 : self._used]
+
+    def _start_afresh(self) -> None:
+        """A forked child shares no random bytes with its parent, nor a lock that another thread held."""
         self._lock = threading.Lock()
-        self._last += int.from_bytes(os.urandom(5))
+        self._pool, self._used = b"", 0
 
 
 _uuid7: Final = _Uuid7()

@@ -236,7 +236,7 @@ def check_name(what: str, name: object) -> None:
         raise InvalidValue(f"{what} must not be blank.")
     if len(name) > MAX_NAME:
         raise InvalidValue(f"{what} must have at most {MAX_NAME} characters, got {len(name)}: {name[:40]!r}….")
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in name):
+    if not name.isprintable() and any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in name):
         raise InvalidValue(f"{what} must not contain control characters, got {name!r}.")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from queue_core.backends.memory.state import State
-from queue_core.backends.memory.tasks import Row
+from queue_core.codec import JsonCodec
 from queue_core.errors import InvalidValue
 from queue_core.ids import QueueName, TaskId
 from queue_core.status import Status
@@ -14,8 +14,8 @@ from queue_core.task import NewTask, Pushed, Task
 def push(state: State, tasks: Sequence[NewTask]) -> list[Pushed]:
     """Store tasks, all or none. A task whose key is there already is not stored."""
     _check_ids(state, tasks)
-    due = [_run_at(task, state.now) for task in tasks]  # before anything is stored, because it may raise
-    return [_push(state, task, run_at) for task, run_at in zip(tasks, due, strict=True)]
+    storable = [_storable(task, state.now) for task in tasks]  # before anything is stored, because it may raise
+    return [_push(state, task) for task in storable]
 
 
 def _check_ids(state: State, tasks: Sequence[NewTask]) -> None:
@@ -32,23 +32,24 @@ def _check_ids(state: State, tasks: Sequence[NewTask]) -> None:
         ids.add(task.id)
 
 
-def _push(state: State, new: NewTask, run_at: datetime) -> Pushed:
-    same = state.tasks.with_key(new.queue, new.key)
+def _push(state: State, task: Task) -> Pushed:
+    same = state.tasks.with_key(task.queue, task.key)
     if same is not None:
         return Pushed(task=same.task, created=False)
-    return Pushed(task=_store(state, new, run_at).task)
+    return Pushed(task=state.add(task).task)
 
 
-def _store(state: State, new: NewTask, run_at: datetime) -> Row:
-    task = Task(
+def _storable(new: NewTask, now: datetime) -> Task:
+    """What is stored of a pushed task. Raises InvalidValue for what cannot be stored."""
+    return Task(
         id=new.id,
-        seq=state.tasks.next_seq(),
+        seq=0,  # given when it is stored
         queue=new.queue,
         name=new.name,
         status=Status.PENDING,
         priority=new.priority,
-        created_at=state.now,
-        run_at=run_at,
+        created_at=now,
+        run_at=_run_at(new, now),
         max_attempts=new.max_attempts,
         tags=tuple(new.tags),
         args=bytes(new.args),
@@ -57,10 +58,12 @@ def _store(state: State, new: NewTask, run_at: datetime) -> Row:
         retry=new.retry,
         key=new.key,
         expires_at=new.expires_at.astimezone(UTC) if new.expires_at else None,
-        metadata=dict(new.metadata),
+        metadata=_JSON.decode(_JSON.encode(new.metadata)),  # what a store of bytes gives back
         parent=new.parent,
     )
-    return state.add(task)
+
+
+_JSON = JsonCodec()
 
 
 def _run_at(new: NewTask, now: datetime) -> datetime:

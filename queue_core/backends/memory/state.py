@@ -54,7 +54,7 @@ class State:
         self.name_queue(task.queue)
         row = self.tasks.add(task)
         self.rollups.count(task.queue, self.now, "pushed")
-        self._announce_task(task)
+        self._announce_task(row.task)
         return row
 
     def change(self, row: Row, **changes: Any) -> None:

@@ -54,13 +54,10 @@ class TaskTable:
 
     # --- writing ---------------------------------------------------------------------------------------
 
-    def next_seq(self) -> int:
-        """A fresh place in the order of pushing."""
-        self._last_seq += 1
-        return self._last_seq
-
     def add(self, task: Task) -> Row:
-        """Store a new task."""
+        """Store a new task, at the end of the order of pushing."""
+        self._last_seq += 1
+        task = replace(task, seq=self._last_seq)
         row = Row(task)
         self._rows[task.id] = row
         self._by_seq[task.seq] = row

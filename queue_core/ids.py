@@ -18,6 +18,8 @@ class _Uuid7:
 
     def __init__(self) -> None:
         self._last = 0
+        self._pool = b""
+        self._used = 0
         self._start_afresh()
         os.register_at_fork(after_in_child=self._start_afresh)
 
@@ -36,14 +38,15 @@ class _Uuid7:
     def _random_bytes(self) -> bytes:
         """Ten random bytes; the system is asked for many at a time, because each question costs as much as an id."""
         if self._used >= len(self._pool):
-            self._pool, self._used = os.urandom(10 * 256), 0
+            self._pool = os.urandom(10 * 256)
+            self._used = 0
         self._used += 10
         return self._pool[self._used - 10 : self._used]
 
     def _start_afresh(self) -> None:
         """A forked child shares no random bytes with its parent, nor a lock that another thread held."""
         self._lock = threading.Lock()
-        self._pool, self._used = b"", 0
+        self._pool = b""
 
 
 _uuid7: Final = _Uuid7()

@@ -1,6 +1,6 @@
 """Rows of the store to the nouns of the contracts, and back. The order of the columns is that of the statements."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -214,3 +214,8 @@ def clean(text: str | None) -> str | None:
     if text is None or text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def id_list(ids: Iterable[str]) -> str:
+    """``ids`` as a JSON array. An id that UTF-8 cannot hold is not stored, so what becomes of it matters not."""
+    return to_json([clean(id) for id in ids])

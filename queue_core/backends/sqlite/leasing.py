@@ -7,13 +7,12 @@ from typing import Any, Final
 
 from queue_core.backend import Claims
 from queue_core.backends import _rows
-from queue_core.backends._rows import clean, to_json
+from queue_core.backends._rows import clean, id_list, to_json
 from queue_core.backends.sqlite.expiry import expire_waiting
 from queue_core.backends.sqlite.held import Held, give_back
 from queue_core.backends.sqlite.history import keep_attempt
-from queue_core.backends.sqlite.producing import DUE, DUE_LATER, later
+from queue_core.backends.sqlite.producing import DUE, DUE_LATER
 from queue_core.backends.sqlite.transaction import Transaction
-from queue_core.clock import to_us
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack
 from queue_core.status import KillReason, Status
@@ -21,6 +20,9 @@ from queue_core.task import AttemptOutcome, Claim, Lease
 
 PROMOTED_AT_ONCE: Final = 1_000
 """How many scheduled tasks of a queue one claim moves among the due ones at most."""
+
+LONGEST_DELAY: Final = 100 * 365 * 86_400.0
+"""Seconds that a retry waits at most, so that no handler can ask for a time beyond the calendar."""
 
 
 # --- claim -----------------------------------------------------------------------------------------------
@@ -90,10 +92,10 @@ def _lease_as(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Cand
 
 
 def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
-    row = tx.row("next_due", queues=to_json(queues))
-    if row is None or row[0] is None:
-        return None
-    return max(0.0, (row[0] - tx.now) / 1_000_000)
+    row = tx.row("next_due", queues=to_json(queues), now=tx.now)
+    assert row is not None
+    run_at: int | None = row[0]
+    return None if run_at is None else max(0.0, (run_at - tx.now) / 1_000_000)
 
 
 # --- leases ----------------------------------------------------------------------------------------------
@@ -101,7 +103,7 @@ def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
 
 def _held(tx: Transaction, leases: Sequence[Lease], status: Status) -> dict[Lease, Held]:
     """The rows on which a lease holds, and that are in ``status``."""
-    rows = {row[0]: Held(*row) for row in tx.rows("held", ids=to_json([lease.id for lease in leases]))}
+    rows = {row[0]: Held(*row) for row in tx.rows("held", ids=id_list(lease.id for lease in leases))}
     found = ((lease, rows.get(lease.id)) for lease in leases)
     return {lease: row for lease, row in found if row and row.status == status and (row.boot, row.lease) == (lease.boot, lease.token)}
 
@@ -187,7 +189,7 @@ def _heed_kill(ack: Ack, row: Held) -> Ack:
 
 def _ack_row(tx: Transaction, ack: Ack, row: Held) -> dict[str, Any]:
     final = ack.status.is_final
-    run_at = None if final else to_us(later(tx.moment, ack.delay))
+    run_at = None if final else tx.now + _us(min(ack.delay, LONGEST_DELAY))
     return {
         "seq": row.seq,
         "status": ack.status.value,
@@ -213,4 +215,5 @@ def _count_ack(tx: Transaction, ack: Ack, row: Held) -> None:
 
 
 def _us(seconds: float) -> int:
+    """Microseconds."""
     return round(seconds * 1_000_000)

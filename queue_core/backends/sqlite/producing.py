@@ -84,15 +84,10 @@ def due_at(new: NewTask, now: datetime) -> datetime:
     """When ``new`` is due, in UTC. Raises InvalidValue beyond the calendar's end."""
     if new.run_at is not None:
         return from_us(to_us(new.run_at))
-    return later(now, new.run_after) if new.run_after else now
-
-
-def later(now: datetime, seconds: float) -> datetime:
-    """``seconds`` after ``now``. Raises InvalidValue beyond the calendar's end."""
     try:
-        return now + timedelta(seconds=seconds)
+        return now + timedelta(seconds=new.run_after or 0.0)
     except OverflowError:
-        raise InvalidValue(f"A delay of {seconds:g} s ends after the year 9999. Pass a shorter one.") from None
+        raise InvalidValue(f"run_after must end before the year 10000, got {new.run_after:g} seconds.") from None
 
 
 def _row(tx: Transaction, task: Task, texts: tuple[str | None, str | None, str | None]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Store:
                 await self._open()
 
     async def _open(self) -> None:
-        signals = Signals(self.path, self.hub)
+        signals = Signals(self.path, self.hub, self._nudge)
         writer = Writer(self.path, self.clock, self._synchronous, signals)
         reader = Reader(self.path)
         await asyncio.to_thread(writer.start)
@@ -49,7 +49,8 @@ class Store:
             await reader.close()
             await asyncio.to_thread(writer.close)
             raise
-        self._writer, self._reader, self._signals = writer, reader, signals
+        self._reader, self._signals = reader, signals
+        self._writer = writer
 
     async def close(self) -> None:
         """Finish what was accepted, then disconnect."""
@@ -98,5 +99,10 @@ class Store:
         return await self._reader.row(name, **values)
 
     def _listeners_changed(self) -> None:
+        if self._writer is not None:
+            self._signals.refresh()
+            self._nudge()
+
+    def _nudge(self) -> None:
         if self._writer is not None:
             self._writer.nudge()

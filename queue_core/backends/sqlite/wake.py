@@ -123,6 +123,11 @@ class Hub:
         """Whether anybody watches."""
         return bool(self._watchers)
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._workers or self._watchers)
+
     def add_worker(self, worker: WorkerBell) -> None:
         """Tell ``worker`` from now on."""
         with self._lock:

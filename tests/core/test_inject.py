@@ -1,0 +1,106 @@
+"""What handlers get beside their stored arguments."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+
+import pytest
+
+from queue_core import INJECTED, App, AttemptNumber, Data, InvalidValue, MissingData, QueueName, TaskId, WorkerContext
+from queue_core.testing import drain, run_inline
+from tests.core.steps import PATIENCE, working
+
+
+@dataclass
+class Smtp:
+    host: str
+
+
+class SecureSmtp(Smtp):
+    pass
+
+
+class Sender(Protocol):
+    host: str
+
+
+async def test_data_comes_by_type_from_the_app_and_from_the_worker(app: App) -> None:
+    @app.task
+    async def send(to: str, *, smtp: Annotated[Smtp, Data()] = INJECTED, count: Annotated[int, Data] = INJECTED) -> str:
+        return f"{to} by {smtp.host} {count}"
+
+    app.provide(SecureSmtp("secure"))
+    handle = await send.push("ada")
+    async with working(app, data=[3]):
+        assert await handle.result(timeout=PATIENCE) == "ada by secure 3"
+
+
+async def test_the_annotation_alone_is_enough_at_run_time(app: App) -> None:
+    @app.task
+    async def send(to: str, *, smtp: Annotated[Smtp, Data()], ctx: WorkerContext) -> str:
+        return f"{to} {smtp.host} {ctx.queue}"
+
+    app.provide(Smtp("exact"))
+    app.provide(SecureSmtp("other"))
+    untyped: Any = send
+    handle = await untyped.push(to="bob")
+    await drain(app)
+    assert await handle.result(0) == "bob exact default"
+
+
+async def test_data_can_be_provided_as_another_type(app: App) -> None:
+    @app.task
+    async def send(*, sender: Annotated[Sender, Data()] = INJECTED) -> str:
+        return sender.host
+
+    app.provide(Smtp("as sender"), kind=Sender)
+    assert await run_inline(send) == "as sender"
+
+
+async def test_facts_about_the_run(app: App) -> None:
+    @app.task(queue="letters")
+    async def tell(
+        id: TaskId = INJECTED, queue: QueueName = INJECTED, attempt: AttemptNumber = INJECTED, ctx: WorkerContext = INJECTED
+    ) -> dict[str, Any]:
+        return {"id": id, "queue": queue, "attempt": attempt, "meta": dict(ctx.metadata), "max": ctx.max_attempts, "worker": ctx.worker}
+
+    handle = await tell.using(metadata={"trace": "x"}, max_attempts=9).push()
+    async with working(app, name="w"):
+        told = await handle.result(timeout=PATIENCE)
+    assert told == {"id": handle.id, "queue": "letters", "attempt": 1, "meta": {"trace": "x"}, "max": 9, "worker": "w"}
+
+
+async def test_a_task_id_without_the_mark_is_an_ordinary_argument(app: App) -> None:
+    @app.task
+    async def follow(other: TaskId) -> str:
+        return other
+
+    handle = await follow.push(TaskId("abc"))
+    await drain(app)
+    assert await handle.result(0) == "abc"
+
+
+async def test_missing_data_is_found_before_anything_is_claimed(app: App) -> None:
+    @app.task
+    async def send(*, smtp: Annotated[Smtp, Data()] = INJECTED) -> None: ...
+
+    await send.push()
+    with pytest.raises(
+        MissingData, match=r"send\(smtp\) asks for a Smtp, but the worker was given nothing\. Call app\.provide\(Smtp\(…\)\) before it starts\."
+    ):
+        app.worker()
+
+
+async def test_the_mark_needs_a_type(app: App) -> None:
+    @app.task
+    async def vague(what=INJECTED) -> None: ...  # type: ignore[no-untyped-def]
+
+    with pytest.raises(InvalidValue, match="vague: what = INJECTED needs a type"):
+        await vague.push()
+
+
+async def test_annotations_that_cannot_be_resolved_are_named(app: App) -> None:
+    @app.task
+    async def lost(x: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    with pytest.raises(InvalidValue, match="lost: its annotations cannot be resolved: name 'Nowhere' is not defined"):
+        await lost.push(x=1)

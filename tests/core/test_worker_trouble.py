@@ -1,0 +1,205 @@
+"""Workers whose store goes away, whose lease is lost, or whose acks are refused."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from queue_core import App, HandWoundClock, Status, StoreUnavailable, WorkerContext
+from queue_core.events import Event, LeaseLost, Start, StoreLost
+from queue_core.expose import Actor
+from queue_core.task import AttemptOutcome
+from tests.core.faulty import FaultyBackend
+from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
+
+
+@pytest.fixture
+def faulty(app: App) -> Iterator[FaultyBackend]:
+    backend: Any = FaultyBackend(app.backend)
+    app.backend = backend
+    yield backend
+    backend.recover()
+
+
+async def test_a_worker_waits_while_its_store_is_away_and_goes_on_by_itself(app: App, faulty: FaultyBackend) -> None:
+    @app.task
+    async def work(n: int) -> int:
+        return n
+
+    events: list[Event] = []
+    async with working(app, on_event=events.append) as worker:
+        await (await work.push(0)).result(timeout=PATIENCE)
+        handles = [await work.push(n) for n in range(5)]
+        faulty.break_down("claim", "ack", "heartbeat", "rescue", "expire", "prune", "kill_requests", "leases")
+        await eventually(lambda: len(faulty.failed) >= 5)
+        assert worker.phase == "running"
+        faulty.recover()
+        for n, handle in enumerate(handles):
+            assert await handle.result(timeout=PATIENCE) == n
+    assert any(isinstance(event, StoreLost) for event in events)
+    assert {(await handle.fetch()).attempts for handle in handles} == {1}
+
+
+async def test_acks_are_kept_while_the_store_is_away(app: App, faulty: FaultyBackend) -> None:
+    ran = 0
+
+    @app.task
+    async def work() -> None:
+        nonlocal ran
+        ran += 1
+        faulty.break_down("ack")
+
+    handle = await work.push()
+    async with working(app):
+        await eventually(lambda: faulty.failed.count("ack") >= 2)
+        faulty.recover()
+        await handle.result(timeout=PATIENCE)
+    assert ran == 1
+
+
+async def test_a_claim_whose_answer_was_lost_is_given_back(app: App, faulty: FaultyBackend) -> None:
+    real = app.backend._backend.claim  # type: ignore[attr-defined]
+    lost = False
+
+    async def forgetful(*args: Any, **kwargs: Any) -> Any:
+        nonlocal lost
+        claims = await real(*args, **kwargs)
+        if claims.tasks and not lost:
+            lost = True
+            raise StoreUnavailable("the answer got lost")
+        return claims
+
+    faulty.claim = forgetful  # type: ignore[attr-defined]
+
+    @app.task
+    async def work(*, ctx: WorkerContext) -> int:
+        return ctx.attempt
+
+    untyped: Any = work
+    handle = await untyped.push()
+    async with working(app):
+        assert await handle.result(timeout=PATIENCE) == 1
+    assert lost
+
+
+async def test_an_ack_that_the_store_refuses_fails_one_task_and_not_its_neighbours(app: App, faulty: FaultyBackend) -> None:
+    real = app.backend._backend.ack  # type: ignore[attr-defined]
+
+    async def picky(acks: Any) -> Any:
+        if any(ack.result == b'"bad"' for ack in acks):
+            raise OverflowError("too much")
+        return await real(acks)
+
+    faulty.ack = picky  # type: ignore[attr-defined]
+
+    @app.task
+    async def work(text: str) -> str:
+        return text
+
+    good, bad, fine = [await work.push(text) for text in ("good", "bad", "fine")]
+    async with working(app):
+        assert [await good.result(timeout=PATIENCE), await fine.result(timeout=PATIENCE)] == ["good", "fine"]
+        assert "OverflowError: too much" in str((await becomes(bad, Status.KILLED)).error)
+
+
+async def test_a_worker_that_was_declared_lost_drops_its_work_and_starts_anew() -> None:
+    clock = HandWoundClock()
+    async with App("memory://", clock=clock) as app:
+        cancelled = asyncio.Event()
+        events: list[Event] = []
+        ran: list[int] = []
+
+        @app.task
+        async def work(*, ctx: WorkerContext) -> str:
+            ran.append(ctx.attempt)
+            if len(ran) == 1:
+                try:
+                    await asyncio.sleep(3_600)
+                except asyncio.CancelledError:
+                    cancelled.set()
+                    raise
+            return "second"
+
+        untyped: Any = work
+        handle = await untyped.push()
+        async with working(app, lease_ttl=10, heartbeat_every=0.3, on_event=events.append, name="w"):
+            await eventually(lambda: len(ran) == 1)
+            clock.advance(60)
+            await app.backend.rescue()  # another worker finds it lost
+            await asyncio.wait_for(cancelled.wait(), PATIENCE)
+            assert await handle.result(timeout=PATIENCE) == "second"
+        assert len([event for event in events if isinstance(event, Start)]) == 2
+        assert [event.task_id for event in events if isinstance(event, LeaseLost)] == [handle.id]
+        assert (await handle.fetch()).crashes == 1
+        assert [attempt.outcome for attempt in await attempts(app, handle)] == [AttemptOutcome.CRASHED, AttemptOutcome.SUCCEEDED]
+
+
+async def test_the_result_of_a_run_whose_lease_is_lost_is_dropped() -> None:
+    clock = HandWoundClock()
+    async with App("memory://", clock=clock) as app:
+        gate = asyncio.Event()
+        started = asyncio.Event()
+        lost: list[Event] = []
+
+        @app.task
+        async def work() -> str:
+            started.set()
+            await gate.wait()
+            return "too late"
+
+        handle = await work.push()
+        async with working(app, lease_ttl=10, heartbeat_every=5, on_event=lambda event: lost.append(event) if isinstance(event, LeaseLost) else None):
+            await asyncio.wait_for(started.wait(), PATIENCE)
+            clock.advance(60)
+            await app.backend.rescue()
+            await app.expose.kill([handle.id], actor=Actor(name="olga"))
+            gate.set()
+            await eventually(lambda: bool(lost))
+            task = await handle.fetch()
+        assert (task.status, task.result) == (Status.KILLED, None)
+
+
+async def test_progress_under_a_lost_lease_cancels_the_run() -> None:
+    clock = HandWoundClock()
+    async with App("memory://", clock=clock) as app:
+        gate, started, held = asyncio.Event(), asyncio.Event(), []
+
+        @app.task
+        async def work(*, ctx: WorkerContext) -> None:
+            started.set()
+            await gate.wait()
+            held.append(await ctx.progress(0.5))
+            await asyncio.sleep(3_600)
+
+        untyped: Any = work
+        await untyped.push()
+        async with working(app, lease_ttl=10, heartbeat_every=5) as worker:
+            await asyncio.wait_for(started.wait(), PATIENCE)
+            clock.advance(60)
+            await app.backend.rescue()
+            gate.set()
+            await eventually(lambda: worker.running == 0)
+        assert held == [False]
+
+
+async def test_a_worker_that_cannot_begin_says_so(app: App, faulty: FaultyBackend) -> None:
+    @app.task
+    async def work() -> None: ...
+
+    faulty.break_down("register")
+    with pytest.raises(StoreUnavailable, match="no register now"):
+        await app.worker().run()
+
+
+async def test_a_store_that_is_away_at_the_end_does_not_keep_the_worker(app: App, faulty: FaultyBackend) -> None:
+    @app.task
+    async def work() -> None:
+        faulty.break_down()
+
+    await work.push()
+    worker = app.worker(shutdown_timeout=0.1, stop_grace=0.1)
+    running = asyncio.create_task(worker.run())
+    await eventually(lambda: "ack" in faulty.failed)
+    worker.stop()
+    await asyncio.wait_for(running, PATIENCE)

@@ -1,11 +1,15 @@
-"""A store with six days of history in it, made within a minute: every task goes through the write contract, as a worker would do it,
-only in large batches and in the time of a hand-wound clock. So all counters and rollups are what a real life would have left.
+"""A store with six days of history in it, made within a minute.
+
+Up to 100,000 tasks go through the write contract, as a worker would do it, only in large batches and in the time of a hand-wound clock: so all
+counters, rollups and attempts are what a real life would have left. Larger stores are such a life, multiplied: every task, attempt, counter and
+rollup that many times. Whether the counters tell the truth is checked by counting.
 """
 
 import asyncio
 import os
 import random
 import socket
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +18,7 @@ from pathlib import Path
 
 from queue_core.backend import Backend
 from queue_core.clock import HandWoundClock
-from queue_core.expose import Counts, ErrorInfo, Expose, NewTask, QueueName, Status, connect
+from queue_core.expose import Counts, ErrorInfo, NewTask, QueueName, Span, Status, connect
 from queue_core.ids import BootId, new_boot_id
 from queue_core.outcome import Aborted, Ack, Errored, Outcome, Succeeded, settle
 from queue_core.task import Claim
@@ -25,10 +29,19 @@ DAYS = 6.0
 BATCH = 500
 QUEUES = {"email": 60, "image-resize": 20, "billing": 12, "reports": 6, "webhooks": 2}
 """Shares in percent."""
+LIVED = 100_000
+"""Larger stores are multiples of this."""
+WAIT = 0.2
+"""Seconds from push to start."""
+DAY = 86_400.0
+MINUTES = 1_440
+FILE = "board.db"
+NEW_ID = "CASE i WHEN 0 THEN id ELSE substr(id, 1, 24) || printf('%012x', random() & 0xffffffffffff) END"
+"""The last part of a UUID is all chance."""
 WAITING = 0.05
 FAILED = 0.04
 KILLED = 0.01
-MONTH = 30 * 86_400.0
+MONTH = 30 * DAY
 ARGS = b'{"customer":%d,"template":"order-confirmation","locale":"en-GB","attachments":["invoice.pdf","terms.pdf"],"priority":"normal"}'
 ERROR = ErrorInfo(
     type="smtplib.SMTPServerDisconnected",
@@ -39,43 +52,60 @@ ERROR = ErrorInfo(
 
 def url(folder: Path) -> str:
     """Where the store is."""
-    return f"sqlite:///{folder / 'board.db'}"
+    return f"sqlite:///{folder / FILE}"
 
 
 def fill(folder: Path, tasks: int) -> float:
     """Make a store of ``tasks`` tasks and check that its counters tell so. Returns the seconds it took."""
     since = time.perf_counter()
-    asyncio.run(_fill(folder, tasks))
+    seed = min(tasks, LIVED)
+    if tasks % seed:
+        raise ValueError(f"More than {LIVED:,} tasks must be a multiple of that, got {tasks:,}.")
+    expected = asyncio.run(_live(folder, seed))
+    multiply(folder / FILE, tasks // seed)
+    asyncio.run(_check(folder, Counter({status: number * (tasks // seed) for status, number in expected.items()})))
     return time.perf_counter() - since
 
 
-async def _fill(folder: Path, tasks: int) -> None:
-    waiting = max(1, int(tasks * WAITING))
-    sizes = list(_batches(tasks - waiting))
-    clock = HandWoundClock(datetime.now(UTC) - timedelta(days=DAYS))
-    step, chance = DAYS * 86_400 / len(sizes), random.Random(1)
-    store = connect(url(folder), clock=clock, synchronous="normal")
-    await store.backend.open()
+async def _live(folder: Path, tasks: int) -> Counter[Status]:
+    """Six days in which ``tasks`` were pushed, most of them finished. Returns how many ended in which state."""
+    clock, chance = HandWoundClock(datetime.now(UTC) - timedelta(days=DAYS)), random.Random(1)
+    backend = connect(url(folder), clock=clock, synchronous="normal").backend
+    await backend.open()
     try:
         boot = new_boot_id()
-        await store.backend.register(_worker(boot))
-        expected: Counter[Status] = Counter()
-        for size in sizes:
-            expected += await _live_through(store.backend, boot, clock, size, chance)
-            clock.advance(step - 2)
+        await backend.register(_worker(boot))
+        waiting = max(1, int(tasks * WAITING))
+        ended: Counter[Status] = Counter()
+        for size, pause in _days(tasks - waiting):
+            ended += await _live_through(backend, boot, clock, size, chance)
+            clock.advance(pause - WAIT)
         clock.advance((datetime.now(UTC) - clock.now()).total_seconds())
-        await store.backend.push([_task(chance) for _ in range(waiting)])
-        await store.backend.deregister(boot)
-        expected[Status.PENDING] += waiting
-        await _check(store.expose, expected)
+        await backend.push([_task(chance) for _ in range(waiting)])
+        await backend.deregister(boot)
+        return ended + Counter({Status.PENDING: waiting})
     finally:
-        await store.backend.close()
+        await backend.close()
+
+
+def _days(tasks: int) -> Iterator[tuple[int, float]]:
+    """How many tasks come next, and the seconds until the next ones: large lots at first, and something in every minute of the last day."""
+    last_day = int(tasks / DAYS)
+    lots = list(_lots(tasks - last_day, BATCH))
+    minutes = list(_lots(last_day, max(1, last_day // MINUTES)))
+    yield from ((size, (DAYS - 1) * DAY / len(lots)) for size in lots)
+    yield from ((size, DAY / len(minutes)) for size in minutes)
+
+
+def _lots(tasks: int, size: int) -> Iterator[int]:
+    for start in range(0, tasks, size):
+        yield min(size, tasks - start)
 
 
 async def _live_through(backend: Backend, boot: BootId, clock: HandWoundClock, size: int, chance: random.Random) -> Counter[Status]:
-    """Push, claim two seconds later, finish."""
+    """Push, claim a little later, finish."""
     await backend.push([_task(chance) for _ in range(size)])
-    clock.advance(2)
+    clock.advance(WAIT)
     claims = await backend.claim(boot, [QueueName(name) for name in QUEUES], names=None, limit=size, start=size)
     acks = [_ack(claim, chance) for claim in claims.tasks]
     held = await backend.ack(acks)
@@ -118,14 +148,49 @@ def _worker(boot: BootId) -> Registration:
     )
 
 
-def _batches(tasks: int) -> Iterator[int]:
-    for start in range(0, tasks, BATCH):
-        yield min(BATCH, tasks - start)
+def multiply(path: Path, times: int) -> None:
+    """Make every task, with its attempts, ``times`` of them, in the same order; counters and rollups likewise."""
+    if times == 1:
+        return
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA cache_size = -200000")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(
+        "CREATE TEMP TABLE copies AS WITH RECURSIVE c(i) AS (VALUES(0) UNION ALL SELECT i + 1 FROM c WHERE i < ? - 1) SELECT i FROM c", [times]
+    )
+    _copy(connection, "prinia_tasks", "seq", {"seq": f"-seq * {times} + i", "id": NEW_ID})
+    _copy(connection, "prinia_attempts", "place", {"place": f"-place * {times} + i", "task": f"task * {times} + i"})
+    connection.execute("UPDATE prinia_counters SET n = n * ?", [times])
+    connection.execute("UPDATE prinia_rollups SET n = n * ?", [times])
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
 
 
-async def _check(expose: Expose, expected: Counter[Status]) -> None:
-    """Raises RuntimeError unless the store counts what was put in."""
-    total = sum((await expose.counts()).values(), start=Counts())
-    found = {status: total.of(status) for status in Status if total.of(status)}
-    if found != dict(expected):
-        raise RuntimeError(f"The store counts {found}, but {dict(expected)} were put in.")
+def _copy(connection: sqlite3.Connection, table: str, key: str, changed: dict[str, str]) -> None:
+    """Replace each row of ``table`` by copies; ``changed`` says what differs, ``i`` is the number of the copy. Negative keys mark the originals."""
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    values = ", ".join(changed.get(column, column) for column in columns)
+    connection.execute(f"CREATE TEMP TABLE originals AS SELECT * FROM {table}")
+    connection.execute(f"DELETE FROM {table}")
+    connection.execute(f"UPDATE originals SET {key} = -{key}")
+    connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM originals, copies ORDER BY originals.rowid, i")
+    connection.execute("DROP TABLE originals")
+
+
+async def _check(folder: Path, expected: Counter[Status]) -> None:
+    """Raises RuntimeError unless the store counts what was put in, what it holds, and what its rollups say was done."""
+    expose = connect(url(folder)).expose
+    await expose.open()
+    try:
+        told = await expose.counts()
+        days = await expose.series(Span.DAY, since=await expose.now() - timedelta(days=DAYS + 1), until=await expose.now())
+    finally:
+        await expose.close()
+    total = sum(told.values(), start=Counts())
+    counted = Counter({status: total.of(status) for status in Status if total.of(status)})
+    done = sum(day.done for day in days)
+    with sqlite3.connect(folder / FILE) as connection:
+        held = Counter({Status(status): number for status, number in connection.execute("SELECT status, count(*) FROM prinia_tasks GROUP BY status")})
+    if not counted == held == expected or done != expected[Status.DONE]:
+        raise RuntimeError(f"Put in: {expected}. Held: {held}. Counted: {counted}. Done by the rollups: {done}.")

@@ -56,7 +56,7 @@ def server(folder: Path) -> Iterator[Server]:
 
 def fill(name: str, contender: Contender, tasks: int) -> Numbers:
     """Make the store."""
-    return {"seconds": data.fill(contender.folder, tasks), "MiB": (contender.folder / "board.db").stat().st_size / 2**20}
+    return {"seconds": data.fill(contender.folder, tasks), "MiB": (contender.folder / data.FILE).stat().st_size / 2**20}
 
 
 def ask(name: str, contender: Contender, times: int) -> Numbers:

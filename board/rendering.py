@@ -1,6 +1,7 @@
 """Contexts to HTML. A fragment is rendered once and placed as it is: the page and the live stream carry the same bytes."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,14 +17,7 @@ class Renderer:
     """Jinja with everything escaped and nothing undefined."""
 
     def __init__(self, templates: Path = TEMPLATES) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(templates),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters.update(FILTERS)
+        self._environment = _environment(templates)
 
     def fragment(self, fragment: Fragment) -> str:
         """The HTML of one fragment: a single element, without blanks around it."""
@@ -33,6 +27,20 @@ class Renderer:
         """A whole page. Its fragments are rendered first; the page's template only places them."""
         placed = Placed(fragments, self)
         return self._environment.get_template(template).render(shell=shell, page=page, part=placed.part, parts=placed.parts)
+
+
+@lru_cache
+def _environment(templates: Path) -> Environment:
+    """Jinja for a folder of templates; compiled once a process, as it holds nothing of any board."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment
 
 
 class Placed:

@@ -57,7 +57,7 @@ async def push(connected: Connected, name: str = "work", **changes: Any) -> Task
 async def task_in(connected: Connected, status: Status, **changes: Any) -> Task:
     """A task that came into a state as tasks do."""
     queue = changes.get("queue", "default")
-    task = await push(connected, **changes)
+    task = await push(connected, **{"priority": 0 if status is Status.PENDING else 1, **changes})
     if status is Status.PENDING:
         return task
     boot = await registered(connected, queues=(queue,))

@@ -1,0 +1,280 @@
+"""Every page: whole, in parts, empty, full of hostile data, and when something is wrong."""
+
+import asyncio
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx2
+import pytest
+from markupsafe import escape
+
+from board import Board
+from board.filters import dom_id
+from board.urls import segment
+from queue_core.expose import Actor, Connected, Status, StoreUnavailable
+from tests.board.helpers import BOOM, HTMX, client_of, ids_in, push, task_in
+from tests.conformance.helpers import registered
+
+HOSTILE = '<script>alert("x")</script>&amp;\'"><img src=x onerror=alert(1)>'
+HOSTILE_QUEUES = (
+    *("a/b", "100%", "%2F", 'it\'s "quoted"', "🐦 emoji", "<script>alert(1)</script>", "a?b#c", "a+b c", "ünïcode", "\u202eevil"),
+    *("..", ".", "~..", "rows"),
+)
+
+
+class Structure(HTMLParser):
+    """Which elements and attributes a page really has."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.scripts: list[str | None] = []
+        self.handlers: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("src"))
+        self.handlers += [name for name, value in attrs if name.startswith("on") or name == "style" or (value or "").startswith("javascript:")]
+
+
+def check_harmless(html: str) -> None:
+    found = Structure(html)
+    assert all(found.scripts), "a script without a file of ours"
+    assert found.handlers == []
+
+
+async def pages_of(connected: Connected) -> list[str]:
+    tasks = [await task_in(connected, status) for status in Status]
+    workers = await connected.expose.list_workers()
+    return [
+        *("/", "/queues", "/queues/default", "/tasks", "/workers"),
+        *(f"/tasks/{task.id}" for task in tasks),
+        *(f"/workers/{worker.boot}" for worker in workers),
+    ]
+
+
+async def test_every_page_is_served_with_tasks_in_every_state(client: httpx2.AsyncClient, connected: Connected) -> None:
+    for path in await pages_of(connected):
+        answer = await client.get(path)
+        assert answer.status_code == 200, path
+        ids = ids_in(answer.text)
+        assert len(ids) == len(set(ids)), f"{path} has an id twice: {sorted(id for id in ids if ids.count(id) > 1)}"
+        check_harmless(answer.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/queues", "/tasks", "/workers", "/tasks?status=Done&queue=none&text=x"])
+async def test_every_page_is_served_while_nothing_is_stored(client: httpx2.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 200
+
+
+async def test_a_page_contains_each_of_its_fragments_byte_for_byte(client: httpx2.AsyncClient, connected: Connected) -> None:
+    for path in await pages_of(connected):
+        page = (await client.get(path)).text
+        wanted = [id for id in ids_in(page) if re.match(r"(overview|queues?|tasks|task|workers?)-", id)]
+        alone = 0
+        for id in wanted:
+            part = await client.get(path, headers={**HTMX, "HX-Target": id})
+            assert part.text in page, (path, id)
+            alone += part.text != page
+        assert alone >= 1, path
+
+
+@pytest.mark.parametrize("target", ["nothing-of-ours", '"><script>', "board_status", "../../etc/passwd", ""])
+async def test_a_hostile_target_gets_the_whole_page(client: httpx2.AsyncClient, target: str) -> None:
+    answer = await client.get("/tasks", headers={**HTMX, "HX-Target": target})
+    assert answer.text.startswith("<!doctype html>")
+    assert {"HX-Request", "HX-Target"} <= {word.strip() for word in answer.headers["vary"].split(",")}
+
+
+@pytest.mark.parametrize("queue", HOSTILE_QUEUES)
+async def test_any_queue_name_works_in_every_address(client: httpx2.AsyncClient, connected: Connected, queue: str) -> None:
+    task = await push(connected, queue=queue)
+    assert f'href="/queues/{escape(segment(queue))}"' in (await client.get("/queues")).text
+    shown = await client.get(f"/queues/{segment(queue)}")
+    assert shown.status_code == 200 and task.id in shown.text
+    check_harmless(shown.text)
+    filtered = await client.get("/tasks", params={"queue": queue})
+    assert task.id in filtered.text
+    assert (await client.get(f"/api/v1/queues/{segment(queue)}/tasks/{task.id}")).json()["parts"]["task_id"] == task.id
+
+
+@pytest.mark.parametrize("id", ["a/b", "..", "rows", "retry", '"><b>', "ä %", "x" * 200])
+async def test_any_task_id_works_in_every_address(client: httpx2.AsyncClient, connected: Connected, id: str) -> None:
+    await push(connected, id=id)
+    page = await client.get(f"/tasks/{segment(id)}")
+    assert page.status_code == 200
+    assert str(escape(id)) in page.text
+    row = await client.get("/tasks/rows", params={"id": id})
+    assert ids_in(row.text)[0] == dom_id("task", id)
+
+
+async def test_hostile_words_stay_words_on_every_page(client: httpx2.AsyncClient, connected: Connected) -> None:
+    boot = await registered(connected, HOSTILE[:60], queues=(HOSTILE[:60],), host=HOSTILE, version=HOSTILE, middleware=(HOSTILE,))
+    task = await push(
+        connected,
+        name=HOSTILE,
+        queue=HOSTILE[:60],
+        args=b'{"k": "<script>alert(1)</script></pre>"}',
+        tags=(HOSTILE,),
+        key=HOSTILE,
+        metadata={"k": HOSTILE},
+    )
+    await connected.expose.pause(task.queue, actor=Actor(name=HOSTILE, reason=HOSTILE))
+    for path in ("/", "/queues", f"/queues/{segment(task.queue)}", "/tasks", f"/tasks/{task.id}", "/workers", f"/workers/{boot}"):
+        answer = await client.get(path)
+        assert answer.status_code == 200
+        check_harmless(answer.text)
+        assert "<img src=x" not in answer.text
+
+
+PAYLOADS = {
+    "nul": (b'{"a":"x\\u0000y"}', "␀"),
+    "raw nul": (b"\x00\x01\xff", "␀"),
+    "not json": (b"{broken", "{broken"),
+    "not text": (b"\xff\xfe\xfd", "\\xff"),
+    "surrogate": (b'{"a":"\\ud800"}', "d800"),
+    "direction": ('{"a":"\u202egnp"}'.encode(), "⟨U+202E⟩"),
+    "big number": (b'{"a":123456789012345678901234567890}', "123456789012345678901234567890"),
+    "deep": (b"[" * 5_000 + b"]" * 5_000, "[["),
+    "empty": (b"", "Arguments"),
+}
+
+
+@pytest.mark.parametrize("kind", PAYLOADS)
+async def test_any_payload_is_shown_safely(client: httpx2.AsyncClient, connected: Connected, kind: str) -> None:
+    data, shown = PAYLOADS[kind]
+    task = await push(connected, args=data)
+    page = await client.get(f"/tasks/{task.id}")
+    assert page.status_code == 200 and shown in page.text
+    assert "\x00" not in page.text and "\u202e" not in page.text
+    raw = await client.get(f"/tasks/{task.id}/arguments")
+    assert raw.status_code == 200 and raw.headers["content-type"].startswith("text/plain")
+    assert (await client.get(f"/api/v1/tasks/{task.id}")).status_code == 200
+    assert (await client.get("/api/v1/tasks")).status_code == 200
+
+
+async def test_a_megabyte_of_arguments_is_cut_and_can_be_read_whole(client: httpx2.AsyncClient, connected: Connected) -> None:
+    task = await push(connected, args=b'{"text":"' + b"x" * 1_000_000 + b'"}')
+    page = await client.get(f"/tasks/{task.id}")
+    assert len(page.text) < 100_000
+    assert f'href="/tasks/{task.id}/arguments"' in page.text
+    assert (await client.get(f"/tasks/{task.id}/arguments")).text.count("x") >= 1_000_000
+
+
+async def test_the_error_of_each_attempt_is_shown_with_its_traceback(client: httpx2.AsyncClient, connected: Connected) -> None:
+    task = await task_in(connected, Status.FAILED)
+    page = (await client.get(f"/tasks/{task.id}")).text
+    assert str(escape(BOOM.line)) in page and "Traceback (most recent call last)" in page and "<details" in page
+
+
+async def test_a_task_says_why_it_waits(client: httpx2.AsyncClient, connected: Connected) -> None:
+    task = await push(connected, run_after=600.0)
+    await connected.expose.pause(task.queue, actor=Actor(name="ana", reason="maintenance"))
+    page = (await client.get(f"/tasks/{task.id}")).text
+    assert "It is scheduled: it is due at" in page
+    assert "was paused by ana" in page and "maintenance" in page
+    assert "No live worker serves queue default." in page
+
+
+async def test_a_queue_that_nobody_serves_says_so(client: httpx2.AsyncClient, connected: Connected) -> None:
+    await push(connected, queue="lonely")
+    for path in ("/", "/queues", "/queues/lonely"):
+        assert "No live worker serves" in (await client.get(path)).text
+
+
+# --- lists -----------------------------------------------------------------------------------------------------
+
+
+async def test_pages_of_a_list_lead_through_all_tasks_and_back(client: httpx2.AsyncClient, connected: Connected) -> None:
+    pushed = {(await push(connected)).id for _ in range(120)}
+    seen: list[str] = []
+    path: str | None = "/tasks"
+    while path:
+        page = (await client.get(path)).text
+        seen += re.findall(r'data-id="([^"]+)"', page)
+        older = re.search(r'href="([^"]*start=[^"]*)"[^>]*>[^<]*(?:<[^>]*>)*\s*Older', page)
+        path = older[1].replace("&amp;", "&") if older else None
+    assert len(seen) == len(set(seen)) and set(seen) == pushed
+
+
+async def test_the_filter_stays_in_links_to_other_pages_and_states(client: httpx2.AsyncClient, connected: Connected) -> None:
+    for _ in range(60):
+        await push(connected, queue="mail")
+    page = (await client.get("/tasks", params={"queue": "mail", "status": "Pending"})).text
+    assert re.search(r'href="/tasks\?[^"]*queue=mail[^"]*start=', page)
+    assert 'href="/tasks?status=Killed&amp;queue=mail"' in page
+
+
+async def test_numbers_on_the_chips_are_exact(client: httpx2.AsyncClient, connected: Connected) -> None:
+    for status in Status:
+        await task_in(connected, status)
+    chips = (await client.get("/tasks", headers={**HTMX, "HX-Target": "tasks-chips"})).text
+    assert re.findall(r">\s*(\d+)\s*<", chips) == ["6", "1", "1", "1", "1", "1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/tasks?status=Nope", "status must be one of Pending, Queued, Running, Done, Failed, Killed, got Nope."),
+        ("/tasks?start=garbage", "garbage"),
+        (f"/tasks?text={'x' * 300}", "text must have at most 200 characters, got 300"),
+    ],
+)
+async def test_bad_input_gets_a_sentence_and_a_way_back(client: httpx2.AsyncClient, path: str, sentence: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 422 and sentence in answer.text
+    assert 'href="/"' in answer.text
+
+
+# --- when something is wrong ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/nope", "/tasks/none", "/queues/none", "/workers/none", "/tasks/none/arguments", "/queues/a/b/c", "/tasks/a/b/c"])
+async def test_what_is_not_there_gets_a_page_in_words(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert answer.text.startswith("<!doctype html>") and "Not found" in answer.text
+
+
+async def test_a_wrong_method_gets_a_page_in_words(client: httpx2.AsyncClient) -> None:
+    answer = await client.put("/tasks")
+    assert answer.status_code == 405 and "wrong HTTP method" in answer.text
+
+
+async def test_an_unavailable_store_gets_a_page_that_tries_again(
+    client: httpx2.AsyncClient, connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unavailable(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("The disk is full.")
+
+    monkeypatch.setattr(connected.expose, "list_tasks", unavailable)
+    answer = await client.get("/tasks")
+    assert answer.status_code == 503 and "The disk is full." in answer.text
+    assert answer.headers["refresh"] == "5"
+
+
+async def test_an_error_of_the_board_never_shows_a_traceback(
+    client: httpx2.AsyncClient, connected: Connected, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(connected.expose, "list_tasks", broken)
+    answer = await client.get("/tasks")
+    assert answer.status_code == 500
+    assert "Traceback" not in answer.text and "secret detail" not in answer.text and "secret detail" in caplog.text
+
+
+async def test_a_question_that_takes_too_long_is_given_up(connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(*_: Any, **__: Any) -> Any:
+        await asyncio.sleep(60)
+
+    board = Board(connected.expose)
+    for site in board._sites:
+        site.settings = replace(site.settings, time_limit=0.05)
+    monkeypatch.setattr(connected.expose, "list_tasks", slow)
+    async with client_of(board) as client:
+        answer = await client.get("/tasks")
+    assert answer.status_code == 503 and "took too long" in answer.text

@@ -1,7 +1,7 @@
 // The one event stream of a page: applies what changed, says how fresh the page is, heals what was missed.
 import { openDialog } from "./dialogs.js";
 import { arrive } from "./lists.js";
-import { morph } from "./morph.js";
+import { idOf, morph } from "./morph.js";
 import { tellTimes } from "./time.js";
 
 const SEPARATOR = "<!--next-->";
@@ -19,11 +19,11 @@ export function applyPatch(text) {
   const elements = elementsIn(text);
   elements.forEach(place);
   tellTimes();
-  return elements.map((element) => element.id);
+  return elements.map(idOf);
 }
 
 function place(element) {
-  const present = document.getElementById(element.id);
+  const present = document.getElementById(idOf(element));
   const home = document.getElementById(element.dataset.into);
   if (present) update(present, element);
   else if (home?.matches("tbody")) arrive(home, element);
@@ -33,7 +33,7 @@ function place(element) {
 
 function update(present, element) {
   if (element.hasAttribute("data-gone") && present.matches("tr")) return present.setAttribute("data-gone", "");
-  if (isSelected(present)) return held.set(present.id, element);
+  if (isSelected(present)) return held.set(idOf(present), element);
   const dialog = present.closest("dialog");
   if (present.nodeName === element.nodeName && !dialog) morph(present, element);
   else present.replaceWith((present = element));

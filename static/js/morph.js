@@ -2,6 +2,9 @@
 
 const READERS = { INPUT: ["checked", "value"], TEXTAREA: ["value"], OPTION: ["selected"], DETAILS: ["open"], DIALOG: ["open"] };
 
+// Not node.id: in a form with a field named "id" that is the field.
+export const idOf = (node) => node.getAttribute?.("id");
+
 export function morph(from, to) {
   if (from.nodeType === Node.TEXT_NODE) {
     if (from.data !== to.data) from.data = to.data;
@@ -28,19 +31,19 @@ function morphAttributes(from, to) {
 }
 
 function morphChildren(from, to) {
-  const keyed = new Map([...from.children].filter((child) => child.id).map((child) => [child.id, child]));
+  const keyed = new Map([...from.children].filter(idOf).map((child) => [idOf(child), child]));
   const wanted = [...to.childNodes];
-  const ids = new Set(wanted.map((node) => node.id).filter(Boolean));
+  const ids = new Set(wanted.map(idOf).filter(Boolean));
   let at = from.firstChild;
   const pass = (node) => {
     while (at && at !== node) at = drop(at);
     at = node.nextSibling;
   };
   wanted.forEach((node, index) => {
-    while (at?.id && !ids.has(at.id)) at = drop(at);
-    const match = node.id ? keyed.get(node.id) : likeness(at, node, wanted.length - index);
+    while (at && idOf(at) && !ids.has(idOf(at))) at = drop(at);
+    const match = idOf(node) ? keyed.get(idOf(node)) : likeness(at, node, wanted.length - index);
     if (!match || match.nodeName !== node.nodeName) return void from.insertBefore(node, at);
-    if (node.id && match !== at) move(from, match, at);
+    if (idOf(node) && match !== at) move(from, match, at);
     else pass(match);
     morph(match, node);
   });
@@ -55,11 +58,11 @@ function drop(node) {
 
 // The node in line if it is of the same sort; one further on only if something has to go anyway.
 function likeness(at, node, left) {
-  const alike = (other) => other.nodeName === node.nodeName && !other.id;
+  const alike = (other) => other.nodeName === node.nodeName && !idOf(other);
   if (!at || alike(at)) return at;
   if (node.nodeType !== Node.ELEMENT_NODE) return null;
   const rest = [];
-  for (let next = at; next && !next.id; next = next.nextSibling) rest.push(next);
+  for (let next = at; next && !idOf(next); next = next.nextSibling) rest.push(next);
   return rest.length > left ? rest.find(alike) : null;
 }
 

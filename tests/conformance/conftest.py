@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from conformance.helpers import check_books
 
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected, connect
+from tests.conformance.helpers import check_books
 
 STORES = {
     "memory": "memory://{folder}",

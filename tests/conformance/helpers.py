@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from queue_core.backend import Claims, Rescued, Wakeups
 from queue_core.clock import HandWoundClock
-from queue_core.expose import ALL_TOPICS, Actor, Connected, Counts, TaskFilter, Topic, queue_topic
+from queue_core.expose import ALL_TOPICS, Actor, Connected, Counts, QueueInfo, TaskFilter, Topic, queue_topic
 from queue_core.expose import Page as TaskPage
 from queue_core.ids import BootId, QueueName, TaskId, new_boot_id
 from queue_core.outcome import Ack, Errored, Outcome, Succeeded, settle
@@ -90,6 +90,27 @@ async def lose_workers(connected: Connected, clock: HandWoundClock) -> Rescued:
     clock.advance(TTL + 1)
     rescued: Rescued = await connected.backend.rescue()
     return rescued
+
+
+# --- queues --------------------------------------------------------------------------------------------
+
+
+async def pause(connected: Connected, queue: str = DEFAULT_QUEUE) -> QueueInfo:
+    return await connected.expose.pause(QueueName(queue), actor=ME)
+
+
+async def resume(connected: Connected, queue: str = DEFAULT_QUEUE) -> QueueInfo:
+    return await connected.expose.resume(QueueName(queue), actor=ME)
+
+
+async def queue_info(connected: Connected, queue: str = DEFAULT_QUEUE) -> QueueInfo:
+    info = await connected.expose.fetch_queue(QueueName(queue))
+    assert info is not None, f"nobody named {queue}"
+    return info
+
+
+async def counts_of(connected: Connected, queue: str = DEFAULT_QUEUE) -> Counts:
+    return (await connected.expose.counts())[QueueName(queue)]
 
 
 # --- running tasks -------------------------------------------------------------------------------------

@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from conformance.helpers import BOOM, FAILED, ME, ack_of, claim, claimed, fetch, finish, lose_workers, new_task, registered, running, take
 
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
 from queue_core.outcome import Aborted, Deferred, Errored, Outcome, Released, Stopped, Succeeded
 from queue_core.status import KillReason, Status
 from queue_core.task import Lease
+from tests.conformance.helpers import BOOM, FAILED, ME, ack_of, claim, claimed, fetch, finish, lose_workers, new_task, registered, running, take
 
 
 async def test_a_success_is_done_with_its_result(connected: Connected, clock: HandWoundClock) -> None:

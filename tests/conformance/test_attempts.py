@@ -1,12 +1,11 @@
 """attempts: what is told of each try."""
 
-from conformance.helpers import BOOM, FAILED, ME, done, finish, push_one, registered, running, take
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
 from queue_core.ids import TaskId
 from queue_core.outcome import Aborted, Deferred, Errored, Outcome, Released, Stopped
 from queue_core.task import AttemptOutcome, ErrorInfo
+from tests.conformance.helpers import BOOM, FAILED, ME, done, finish, push_one, registered, running, take
 
 
 async def test_a_task_that_never_started_has_none(connected: Connected) -> None:
@@ -18,7 +17,7 @@ async def test_a_running_attempt_has_no_end(connected: Connected, clock: HandWou
     claim = await running(connected)
     [attempt] = await connected.expose.attempts(claim.id)
     assert (attempt.task_id, attempt.number, attempt.started_at) == (claim.id, 1, clock.now())
-    assert attempt.outcome is attempt.finished_at is attempt.ran_for is attempt.error is None
+    assert (attempt.outcome, attempt.finished_at, attempt.ran_for, attempt.error) == (None, None, None, None)
 
 
 async def test_a_success_is_told_from_begin_to_end(connected: Connected, clock: HandWoundClock) -> None:

@@ -1,11 +1,10 @@
 """The audit: every action of a person, who, what, when and why."""
 
-from conformance.helpers import ME, done, in_state, new_task, push_one
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Action, Actor, Connected
 from queue_core.ids import TaskId
 from queue_core.status import Status
+from tests.conformance.helpers import ME, done, in_state, new_task, pause, push_one, resume
 
 
 async def test_an_action_is_recorded_with_all_there_is_to_know(connected: Connected, clock: HandWoundClock) -> None:
@@ -26,8 +25,8 @@ async def test_every_action_is_recorded(connected: Connected, clock: HandWoundCl
     await expose.kill([(await push_one(connected, queue="k")).id], actor=ME)
     await expose.retry([await in_state(connected, Status.KILLED, queue="r")], actor=ME)
     await expose.delete([(await done(connected, queue="d")).id], actor=ME)
-    await expose.pause("k", actor=ME)
-    await expose.resume("k", actor=ME)
+    await pause(connected, "k")
+    await resume(connected, "k")
     assert {entry.action for entry in await expose.list_audit()} == set(Action) - {Action.VIEW}
 
 

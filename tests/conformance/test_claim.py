@@ -1,11 +1,10 @@
 """claim: due tasks are leased, in order, never twice."""
 
-from conformance.helpers import FAILED, ask, claim, fetch, finish, new_task, push_one, registered, running, status_of
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
 from queue_core.ids import new_boot_id
 from queue_core.status import Status
+from tests.conformance.helpers import FAILED, ask, claim, fetch, finish, new_task, push_one, registered, running, status_of
 
 
 async def test_a_claimed_task_is_queued_under_its_worker(connected: Connected, clock: HandWoundClock) -> None:

@@ -2,11 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from conformance.helpers import TTL, ask, beat, claim, done, fetch, finish, push_one, registered, running
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected, connect
 from queue_core.outcome import Deferred
+from tests.conformance.helpers import TTL, ask, beat, claim, counts_of, done, fetch, finish, push_one, registered, running
 
 
 async def test_now_is_the_stores_time(connected: Connected, clock: HandWoundClock) -> None:
@@ -60,7 +59,7 @@ async def test_a_task_done_before_a_step_back_is_still_sound(connected: Connecte
     clock.advance(-3600)
     again = await done(connected)
     assert again.done_at is not None and task.done_at is not None and again.done_at < task.done_at
-    assert (await connected.expose.counts())["default"].done == 2
+    assert (await counts_of(connected)).done == 2
 
 
 async def test_a_microsecond_is_kept(connected: Connected, clock: HandWoundClock) -> None:

@@ -4,12 +4,11 @@ import asyncio
 import threading
 from collections import Counter
 
-from conformance.helpers import ack_of, ask, beat, claim, finish, lose_workers, new_task, push_one, registered, running
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected, Counts, TaskFilter, connect
 from queue_core.outcome import Succeeded
 from queue_core.worker_info import WorkerState
+from tests.conformance.helpers import ack_of, ask, beat, claim, counts_of, finish, lose_workers, new_task, push_one, registered, running
 
 
 async def test_each_task_is_claimed_by_one_of_many_workers(connected: Connected, another: Connected) -> None:
@@ -24,7 +23,7 @@ async def test_each_task_is_claimed_by_one_of_many_workers(connected: Connected,
 
     taken = await asyncio.gather(*[work(store) for store in (connected, another) for _ in range(4)])
     assert Counter(name for names in taken for name in names) == Counter(str(number) for number in range(300))
-    assert (await connected.expose.counts())["default"] == Counts(done=300)
+    assert await counts_of(connected) == Counts(done=300)
 
 
 async def test_pushes_from_all_sides_are_all_stored_in_one_order(connected: Connected, another: Connected) -> None:
@@ -33,7 +32,7 @@ async def test_pushes_from_all_sides_are_all_stored_in_one_order(connected: Conn
     places = [push.task.seq for answer in pushed for push in answer]
     assert len(set(places)) == 100
     assert all(first.task.seq < second.task.seq for first, second in pushed)
-    assert (await connected.expose.counts())["default"].pending == 100
+    assert (await counts_of(connected)).pending == 100
 
 
 async def test_stores_in_several_threads_share_the_work(connected: Connected, url: str, clock: HandWoundClock) -> None:

@@ -3,12 +3,11 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from conformance.helpers import TTL, beat, new_task, registered
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
 from queue_core.ids import new_boot_id
 from queue_core.worker_info import WorkerState
+from tests.conformance.helpers import TTL, beat, counts_of, new_task, registered
 
 
 async def test_a_heartbeat_reports_the_worker(connected: Connected, clock: HandWoundClock) -> None:
@@ -62,6 +61,6 @@ async def test_heartbeats_from_many_threads_and_pushes_do_not_disturb_one_anothe
     boots = [await registered(connected) for _ in range(4)]
     beats = [asyncio.to_thread(connected.backend.heartbeat, beat(boot)) for boot in boots * 5]
     pushes = [connected.backend.push([new_task()]) for _ in range(20)]
-    replies, _ = await asyncio.gather(asyncio.gather(*beats), asyncio.gather(*pushes))
-    assert all(reply.alive for reply in replies)
-    assert (await connected.expose.counts())["default"].pending == 20
+    answers = await asyncio.gather(*beats, *pushes)
+    assert all(reply.alive for reply in answers[: len(beats)])
+    assert (await counts_of(connected)).pending == 20

@@ -1,7 +1,8 @@
 """Hostile data: stored as it came, found again, and nobody is harmed by it."""
 
+from typing import Any
+
 import pytest
-from conformance.helpers import ME, claim, fetch, finish, in_state, listed, new_task, push_one, registered, running
 
 from queue_core.errors import InvalidValue
 from queue_core.expose import Actor, Connected, Span, TaskFilter
@@ -9,6 +10,7 @@ from queue_core.ids import QueueName, TaskId
 from queue_core.outcome import Errored, Succeeded
 from queue_core.status import Status
 from queue_core.task import ErrorInfo
+from tests.conformance.helpers import ME, claim, fetch, finish, in_state, listed, new_task, push_one, registered, running
 
 NAMES = [
     "mail/urgent",
@@ -76,7 +78,7 @@ async def test_any_error_message_is_taken(connected: Connected, text: str) -> No
 
 
 async def test_metadata_may_be_nested_and_strange(connected: Connected) -> None:
-    metadata = {"": None, "a.b[0]": [1, 2.5, {"ü": "\x00"}], "'; DROP TABLE": True, "n": 2**53, "deep": [[[[[]]]]]}
+    metadata: dict[str, Any] = {"": None, "a.b[0]": [1, 2.5, {"ü": "\x00"}], "'; DROP TABLE": True, "n": 2**53, "deep": [[[[[]]]]]}
     task = await push_one(connected, metadata=metadata)
     assert (await fetch(connected, task.id)).metadata == metadata
 

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from conformance.helpers import ME, fetch, in_state, listed, new_task, push_one
 
 from queue_core.expose import Connected
 from queue_core.status import Status
+from tests.conformance.helpers import ME, counts_of, fetch, in_state, listed, new_task, push_one
 
 
 async def test_the_second_push_of_a_key_returns_the_first_task(connected: Connected) -> None:
@@ -60,4 +60,4 @@ async def test_of_many_who_push_one_key_at_once_one_creates_it(connected: Connec
 async def test_a_key_that_was_there_is_not_counted_as_pushed(connected: Connected) -> None:
     await push_one(connected, key="k")
     await push_one(connected, key="k")
-    assert (await connected.expose.counts())["default"].total == 1
+    assert (await counts_of(connected)).total == 1

@@ -1,13 +1,13 @@
 """kill: nothing more happens to a task; a running one is asked to stop."""
 
 import pytest
-from conformance.helpers import BOOM, FAILED, ME, claim, claimed, done, fetch, finish, in_state, lose_workers, push_one, registered, running
 
 from queue_core.clock import HandWoundClock
 from queue_core.errors import IllegalTransition
 from queue_core.expose import KILLABLE, Connected
 from queue_core.outcome import Aborted, Deferred, Released, Stopped, Succeeded
 from queue_core.status import KillReason, Status
+from tests.conformance.helpers import BOOM, FAILED, ME, claim, claimed, done, fetch, finish, in_state, lose_workers, push_one, registered, running
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.QUEUED])

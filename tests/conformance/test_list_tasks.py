@@ -1,13 +1,13 @@
 """list_tasks: newest pushed first, by keyset pages; fetching by id."""
 
 import pytest
-from conformance.helpers import ME, claim, done, fetch, in_state, killed, listed, new_task, push_one, registered, running
 
 from queue_core.errors import InvalidValue
 from queue_core.expose import Connected, Cursor, TaskFilter
 from queue_core.ids import QueueName, TaskId, new_boot_id
 from queue_core.status import Status
 from queue_core.task import Task, TaskSummary
+from tests.conformance.helpers import ME, claim, done, fetch, in_state, killed, listed, new_task, push_one, registered, running
 
 
 async def _names(connected: Connected, **filter: object) -> list[str]:

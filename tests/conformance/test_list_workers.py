@@ -1,13 +1,14 @@
 """list_workers: the living by name, then those that ended, latest first."""
 
-from conformance.helpers import TTL, registered
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
+from queue_core.ids import QueueName
+from tests.conformance.helpers import TTL, registered
 
 
-async def _names(connected: Connected, *args: str, limit: int = 200) -> list[str]:
-    return [worker.name for worker in await connected.expose.list_workers(*args, limit=limit)]
+async def _names(connected: Connected, queue: str | None = None, *, limit: int = 200) -> list[str]:
+    asked = None if queue is None else QueueName(queue)
+    return [worker.name for worker in await connected.expose.list_workers(asked, limit=limit)]
 
 
 async def test_the_living_come_first_by_name(connected: Connected, clock: HandWoundClock) -> None:

@@ -3,22 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from conformance.helpers import (
-    FAILED,
-    ME,
-    claim,
-    done,
-    failed,
-    finish,
-    in_state,
-    killed,
-    lose_workers,
-    new_task,
-    push_one,
-    registered,
-    running,
-    take,
-)
 
 from queue_core.clock import HandWoundClock
 from queue_core.errors import InvalidValue
@@ -27,6 +11,25 @@ from queue_core.histogram import bucket_of
 from queue_core.ids import QueueName
 from queue_core.outcome import Aborted, Errored
 from queue_core.status import Status
+from tests.conformance.helpers import (
+    FAILED,
+    ME,
+    claim,
+    counts_of,
+    done,
+    failed,
+    finish,
+    in_state,
+    killed,
+    lose_workers,
+    new_task,
+    pause,
+    push_one,
+    registered,
+    resume,
+    running,
+    take,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -54,14 +57,14 @@ async def test_every_way_through_life_is_counted(connected: Connected, clock: Ha
     boot = await registered(connected)
     await finish(connected, await take(connected, lost.id, boot), FAILED)
     await connected.expose.retry([lost.id], actor=ME)
-    await connected.expose.pause("default", actor=ME)
-    await connected.expose.resume("default", actor=ME)
+    await pause(connected)
+    await resume(connected)
     await finish(connected, await take(connected, lost.id, boot))
     await connected.expose.retry([lost.id], actor=ME)
     await connected.expose.kill([lost.id], actor=ME)
-    assert (await connected.expose.counts())["default"] == Counts(killed=1)
+    assert await counts_of(connected) == Counts(killed=1)
     await connected.expose.delete([lost.id], actor=ME)
-    assert (await connected.expose.counts())["default"] == Counts()
+    assert await counts_of(connected) == Counts()
     bucket = await _total(connected)
     assert (bucket.pushed, bucket.done, bucket.failed, bucket.killed) == (1, 1, 1, 1)
 

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from conformance.helpers import beat, listed, new_task, push_one, registered
 
 from queue_core.clock import HandWoundClock
 from queue_core.errors import NotConnected
 from queue_core.expose import Connected, connect
+from tests.conformance.helpers import beat, listed, new_task, push_one, registered
 
 
 async def test_a_store_that_is_not_open_says_so(url: str, clock: HandWoundClock) -> None:

@@ -2,10 +2,9 @@
 
 from datetime import timedelta
 
-from conformance.helpers import claim, new_task, push_one, registered
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
+from tests.conformance.helpers import claim, new_task, push_one, registered
 
 
 async def _order(connected: Connected, *queues: str, limit: int = 100) -> list[str]:

@@ -1,12 +1,12 @@
 """progress: how far a running attempt is."""
 
 import pytest
-from conformance.helpers import FAILED, ME, claimed, fetch, finish, lose_workers, running, take
 
 from queue_core.clock import HandWoundClock
 from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
 from queue_core.task import Lease
+from tests.conformance.helpers import FAILED, ME, claimed, fetch, finish, lose_workers, running, take
 
 
 async def test_progress_is_shown_while_it_runs(connected: Connected) -> None:

@@ -1,7 +1,6 @@
 """prune and delete: what ended goes, by age and queue; nothing else ever."""
 
 import pytest
-from conformance.helpers import ME, done, failed, fetch, in_state, killed, listed, new_task, push_one, registered, running
 
 from queue_core.backend import Retention
 from queue_core.clock import HandWoundClock
@@ -10,6 +9,7 @@ from queue_core.expose import DELETABLE, Connected, Span
 from queue_core.ids import QueueName
 from queue_core.outcome import Succeeded, settle
 from queue_core.status import Status
+from tests.conformance.helpers import ME, counts_of, done, failed, fetch, in_state, killed, listed, new_task, push_one, registered, running
 
 HOUR = 3600.0
 KEEP = Retention(done=None, killed=None, workers=None, minutes=None, audit=None)
@@ -76,7 +76,7 @@ async def test_a_batch_is_bounded_and_the_rest_follows(connected: Connected, clo
     first = await connected.backend.prune(AT_ONCE)
     assert 0 < first < 1200
     assert first + await _prune(connected, AT_ONCE) == 1200
-    assert (await connected.expose.counts())["default"].total == 0
+    assert (await counts_of(connected)).total == 0
 
 
 async def test_history_goes_with_its_task(connected: Connected) -> None:

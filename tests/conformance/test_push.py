@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from conformance.helpers import claim, fetch, listed, new_task, push_one, registered
 
 from queue_core.backoff import Retry
 from queue_core.clock import HandWoundClock
@@ -11,6 +10,7 @@ from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
 from queue_core.ids import new_task_id
 from queue_core.status import Status
+from tests.conformance.helpers import claim, fetch, listed, new_task, push_one, registered
 
 
 async def test_a_pushed_task_is_pending_and_due_now(connected: Connected, clock: HandWoundClock) -> None:
@@ -18,7 +18,7 @@ async def test_a_pushed_task_is_pending_and_due_now(connected: Connected, clock:
     assert task.status is Status.PENDING
     assert task.run_at == task.created_at == clock.now()
     assert (task.attempts, task.crashes, task.priority, task.max_attempts) == (0, 0, 0, 5)
-    assert task.started_at is task.queued_at is task.done_at is task.worker is None
+    assert (task.started_at, task.queued_at, task.done_at, task.worker) == (None, None, None, None)
 
 
 async def test_push_returns_what_is_stored(connected: Connected) -> None:

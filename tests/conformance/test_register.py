@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-from conformance.helpers import TTL, claim, claimed, fetch, push_one, registered, registration, running, status_of
 
 from queue_core.backend import Rescued
 from queue_core.clock import HandWoundClock
@@ -12,6 +11,7 @@ from queue_core.errors import WorkerNameTaken
 from queue_core.expose import Connected
 from queue_core.status import Status
 from queue_core.worker_info import WorkerState
+from tests.conformance.helpers import TTL, claim, claimed, fetch, push_one, registered, registration, running, status_of
 
 
 def _dead_pid() -> int:

@@ -1,12 +1,11 @@
 """release: a worker gives back what it will not start. And deregister, which does it for all it holds."""
 
-from conformance.helpers import ME, claim, claimed, fetch, finish, new_task, registered, running, take
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
 from queue_core.ids import new_boot_id
 from queue_core.status import KillReason, Status
 from queue_core.worker_info import WorkerState
+from tests.conformance.helpers import ME, claim, claimed, fetch, finish, new_task, registered, running, take
 
 
 async def test_a_released_task_waits_again_as_if_nothing_had_been(connected: Connected, clock: HandWoundClock) -> None:

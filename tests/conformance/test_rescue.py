@@ -2,7 +2,14 @@
 
 from datetime import timedelta
 
-from conformance.helpers import (
+from queue_core.backend import Rescued
+from queue_core.clock import HandWoundClock
+from queue_core.expose import Connected
+from queue_core.outcome import Errored
+from queue_core.status import KillReason, Status
+from queue_core.task import MAX_CRASHES, AttemptOutcome
+from queue_core.worker_info import WorkerState
+from tests.conformance.helpers import (
     FAILED,
     TTL,
     beat,
@@ -18,14 +25,6 @@ from conformance.helpers import (
     status_of,
     take,
 )
-
-from queue_core.backend import Rescued
-from queue_core.clock import HandWoundClock
-from queue_core.expose import Connected
-from queue_core.outcome import Errored
-from queue_core.status import KillReason, Status
-from queue_core.task import MAX_CRASHES, AttemptOutcome
-from queue_core.worker_info import WorkerState
 
 
 async def test_a_lost_workers_task_goes_back_to_its_queue(connected: Connected, clock: HandWoundClock) -> None:

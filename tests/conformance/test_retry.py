@@ -3,7 +3,15 @@
 from datetime import timedelta
 
 import pytest
-from conformance.helpers import (
+
+from queue_core.clock import HandWoundClock
+from queue_core.errors import IllegalTransition, UnknownTask
+from queue_core.expose import RETRYABLE, Connected
+from queue_core.ids import TaskId
+from queue_core.outcome import Aborted, Succeeded
+from queue_core.status import KillReason, Status
+from queue_core.task import MAX_CRASHES
+from tests.conformance.helpers import (
     BOOM,
     FAILED,
     ME,
@@ -20,14 +28,6 @@ from conformance.helpers import (
     running,
     take,
 )
-
-from queue_core.clock import HandWoundClock
-from queue_core.errors import IllegalTransition, UnknownTask
-from queue_core.expose import RETRYABLE, Connected
-from queue_core.ids import TaskId
-from queue_core.outcome import Aborted, Succeeded
-from queue_core.status import KillReason, Status
-from queue_core.task import MAX_CRASHES
 
 
 @pytest.mark.parametrize("status", Status)

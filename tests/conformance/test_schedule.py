@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 
 import pytest
-from conformance.helpers import ME, claim, failed, fetch, in_state, push_one, registered
 
 from queue_core.clock import HandWoundClock
 from queue_core.errors import IllegalTransition, InvalidValue, UnknownTask
 from queue_core.expose import RESCHEDULABLE, Connected
 from queue_core.ids import TaskId
 from queue_core.status import Status
+from tests.conformance.helpers import ME, claim, failed, fetch, in_state, push_one, queue_info, registered
 
 
 async def test_a_delayed_task_is_claimed_at_its_moment_and_not_before(connected: Connected, clock: HandWoundClock) -> None:
@@ -44,11 +44,11 @@ async def test_a_time_that_is_now_is_due(connected: Connected, clock: HandWoundC
 async def test_scheduled_tasks_are_counted_apart(connected: Connected, clock: HandWoundClock) -> None:
     await push_one(connected, run_after=60)
     await push_one(connected)
-    info = await connected.expose.fetch_queue("default")
-    assert info is not None and (info.counts.pending, info.scheduled) == (2, 1)
+    info = await queue_info(connected)
+    assert (info.counts.pending, info.scheduled) == (2, 1)
     clock.advance(60)
-    info = await connected.expose.fetch_queue("default")
-    assert info is not None and info.scheduled == 0
+    info = await queue_info(connected)
+    assert info.scheduled == 0
 
 
 async def test_run_now_makes_a_scheduled_task_due(connected: Connected) -> None:

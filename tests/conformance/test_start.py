@@ -1,12 +1,11 @@
 """start: Queued → Running, one attempt begun."""
 
-from conformance.helpers import FAILED, ME, ack_of, claim, claimed, fetch, finish, lose_workers, new_task, registered, running
-
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
 from queue_core.outcome import Released
 from queue_core.status import Status
 from queue_core.task import Lease
+from tests.conformance.helpers import FAILED, ME, ack_of, claim, claimed, fetch, finish, lose_workers, new_task, registered, running
 
 
 async def test_a_started_task_runs_and_has_used_one_attempt(connected: Connected, clock: HandWoundClock) -> None:

@@ -1,11 +1,11 @@
 """statistics: the seed's titles, computed rightly."""
 
 import pytest
-from conformance.helpers import done, failed, finish, killed, lose_workers, push_one, registered, running, take
 
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected, StatType
 from queue_core.ids import QueueName
+from tests.conformance.helpers import done, failed, finish, killed, lose_workers, push_one, registered, running, take
 
 NUMBER, DECIMAL, SHARE, TIME = StatType.NUMBER, StatType.DECIMAL, StatType.PERCENTAGE, StatType.TIMESTAMP
 TITLES = [

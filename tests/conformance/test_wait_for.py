@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from conformance.helpers import FAILED, ME, done, finish, killed, push_one, registered, running, soon, take
 
 from queue_core.errors import ResultTimeout, UnknownTask
 from queue_core.expose import Connected
 from queue_core.ids import TaskId
 from queue_core.outcome import Succeeded
 from queue_core.status import Status
+from tests.conformance.helpers import FAILED, ME, done, finish, killed, push_one, registered, running, soon, take
 
 
 async def test_what_has_ended_is_yielded_at_once(connected: Connected) -> None:

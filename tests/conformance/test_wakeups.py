@@ -2,7 +2,11 @@
 
 import asyncio
 
-from conformance.helpers import (
+from queue_core.backend import Wakeups
+from queue_core.clock import HandWoundClock
+from queue_core.expose import Connected
+from queue_core.outcome import Deferred
+from tests.conformance.helpers import (
     FAILED,
     ME,
     PATIENCE,
@@ -14,17 +18,14 @@ from conformance.helpers import (
     killed,
     lose_workers,
     new_task,
+    pause,
     push_one,
     registered,
+    resume,
     running,
     settle_down,
     take,
 )
-
-from queue_core.backend import Wakeups
-from queue_core.clock import HandWoundClock
-from queue_core.expose import Connected
-from queue_core.outcome import Deferred
 
 
 async def _woken(wakeups: Wakeups) -> bool:
@@ -101,9 +102,9 @@ async def _failure(connected: Connected, clock: HandWoundClock) -> None:
 
 
 async def _resume(connected: Connected, clock: HandWoundClock) -> None:
-    await connected.expose.pause("default", actor=ME)
+    await pause(connected)
     await push_one(connected)
-    await connected.expose.resume("default", actor=ME)
+    await resume(connected)
 
 
 async def _rescue(connected: Connected, clock: HandWoundClock) -> None:
@@ -114,10 +115,10 @@ async def _rescue(connected: Connected, clock: HandWoundClock) -> None:
 async def test_a_resume_alone_wakes(connected: Connected) -> None:
     boot = await registered(connected)
     await push_one(connected)
-    await connected.expose.pause("default", actor=ME)
+    await pause(connected)
     async with connected.backend.wakeups(boot, ["default"]) as wakeups:
         await settle_down(wakeups)
-        await connected.expose.resume("default", actor=ME)
+        await resume(connected)
         assert await _woken(wakeups)
 
 
@@ -139,7 +140,7 @@ async def test_the_kill_of_a_queued_task_and_a_pause_wake_its_worker(connected: 
         await connected.expose.kill([first.id], actor=ME)
         assert await _woken(wakeups)
         await settle_down(wakeups)
-        await connected.expose.pause("default", actor=ME)
+        await pause(connected)
         assert await _woken(wakeups)
 
 

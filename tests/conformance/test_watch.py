@@ -4,7 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from conformance.helpers import (
+
+from queue_core.backend import Retention
+from queue_core.clock import HandWoundClock
+from queue_core.expose import Connected
+from queue_core.task import Claim, Task
+from tests.conformance.helpers import (
     FAILED,
     ME,
     PATIENCE,
@@ -15,17 +20,14 @@ from conformance.helpers import (
     killed,
     lose_workers,
     new_task,
+    pause,
     push_one,
     registered,
+    resume,
     running,
     soon,
     watching,
 )
-
-from queue_core.backend import Retention
-from queue_core.clock import HandWoundClock
-from queue_core.expose import Connected
-from queue_core.task import Claim, Task
 
 Act = Callable[[Connected, Claim], Awaitable[object]]
 
@@ -95,13 +97,13 @@ async def test_a_rescue_and_an_expiry_are_announced(connected: Connected, clock:
 async def test_pauses_and_new_queues_are_announced(connected: Connected) -> None:
     await push_one(connected)
     for act in (
-        lambda: connected.expose.pause("default", actor=ME),
-        lambda: connected.expose.resume("default", actor=ME),
+        lambda: pause(connected),
+        lambda: resume(connected),
         lambda: push_one(connected, queue="never seen"),
         lambda: registered(connected, queues=("never heard",)),
     ):
         async with watching(connected) as seen:
-            await act()  # type: ignore[no-untyped-call]
+            await act()
             await seen.wait_for("queues")
 
 

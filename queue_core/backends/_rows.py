@@ -216,6 +216,6 @@ def clean(text: str | None) -> str | None:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def id_list(ids: Iterable[str]) -> str:
-    """``ids`` as a JSON array. An id that UTF-8 cannot hold is not stored, so what becomes of it matters not."""
-    return to_json([clean(id) for id in ids])
+def text_list(texts: Iterable[str]) -> str:
+    """``texts`` as a JSON array to look for. A text that UTF-8 cannot hold is not stored, so what becomes of it matters not."""
+    return to_json([clean(text) for text in texts])

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from queue_core.backends import _rows
-from queue_core.backends._rows import id_list
+from queue_core.backends._rows import text_list
 from queue_core.backends.sqlite import lists, managing, numbers
 from queue_core.backends.sqlite.history import KEPT_ATTEMPTS
 from queue_core.backends.sqlite.producing import prepare
@@ -99,11 +99,11 @@ class SqliteExpose:
 
     async def fetch_many(self, ids: Sequence[TaskId]) -> list[Task]:
         """Those of ``ids`` that are stored, whole."""
-        return [_rows.task(row) for row in await self._store.rows("fetch", ids=id_list(ids[:MAX_FETCHED]))]
+        return [_rows.task(row) for row in await self._store.rows("fetch", ids=text_list(ids[:MAX_FETCHED]))]
 
     async def summaries(self, ids: Sequence[TaskId]) -> list[TaskSummary]:
         """Those of ``ids`` that are stored, without payload."""
-        return [_rows.summary(row) for row in await self._store.rows("summaries", ids=id_list(ids[:MAX_FETCHED]))]
+        return [_rows.summary(row) for row in await self._store.rows("summaries", ids=text_list(ids[:MAX_FETCHED]))]
 
     async def attempts(self, id: TaskId) -> list[Attempt]:
         """The attempts of a task, oldest first."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from queue_core.backend import Claims
 from queue_core.backends import _rows
-from queue_core.backends._rows import clean, id_list, to_json
+from queue_core.backends._rows import clean, text_list, to_json
 from queue_core.backends.sqlite.expiry import expire_waiting
 from queue_core.backends.sqlite.held import Held, give_back
 from queue_core.backends.sqlite.history import keep_attempt
@@ -42,7 +42,7 @@ def claim(tx: Transaction, boot: BootId, queues: Sequence[QueueName], names: Col
 
 
 def _open_queues(tx: Transaction, queues: Sequence[QueueName]) -> list[QueueName]:
-    paused = {name for (name,) in tx.rows("paused_queues", queues=to_json(queues))}
+    paused = {name for (name,) in tx.rows("paused_queues", queues=text_list(queues))}
     return [queue for queue in dict.fromkeys(queues) if queue not in paused]
 
 
@@ -92,7 +92,7 @@ def _lease_as(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Cand
 
 
 def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
-    row = tx.row("next_due", queues=to_json(queues), now=tx.now)
+    row = tx.row("next_due", queues=text_list(queues), now=tx.now)
     assert row is not None
     run_at: int | None = row[0]
     return None if run_at is None else max(0.0, (run_at - tx.now) / 1_000_000)
@@ -103,7 +103,7 @@ def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
 
 def _held(tx: Transaction, leases: Sequence[Lease], status: Status) -> dict[Lease, Held]:
     """The rows on which a lease holds, and that are in ``status``."""
-    rows = {row[0]: Held(*row) for row in tx.rows("held", ids=id_list(lease.id for lease in leases))}
+    rows = {row[0]: Held(*row) for row in tx.rows("held", ids=text_list(lease.id for lease in leases))}
     found = ((lease, rows.get(lease.id)) for lease in leases)
     return {lease: row for lease, row in found if row and row.status == status and (row.boot, row.lease) == (lease.boot, lease.token)}
 

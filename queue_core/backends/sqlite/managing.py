@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from queue_core.backends._refusals import refusal
-from queue_core.backends._rows import clean, id_list, to_json
+from queue_core.backends._rows import clean, text_list, to_json
 from queue_core.backends.sqlite.held import Held, give_back
 from queue_core.backends.sqlite.history import keep_attempt
 from queue_core.backends.sqlite.producing import DUE, DUE_LATER
@@ -50,7 +50,7 @@ def act(tx: Transaction, action: Action, ids: Sequence[TaskId], actor: Actor, ch
 
 
 def _targets(tx: Transaction, ids: Sequence[TaskId]) -> dict[TaskId, Target]:
-    rows = tx.rows("targets", ids=id_list(ids))
+    rows = tx.rows("targets", ids=text_list(ids))
     return {row[0]: Target(Held(*row[:-2]), *row[-2:]) for row in rows}
 
 

@@ -57,7 +57,9 @@ class Reader:
             raise explain(error, self._path) from error
 
     async def _connect(self) -> aiosqlite.Connection:
-        connection = await aiosqlite.connect(read_only_uri(self._path), uri=True, isolation_level=None, timeout=2.0, factory=_TimedConnection)
+        connection = aiosqlite.connect(read_only_uri(self._path), uri=True, isolation_level=None, timeout=2.0, factory=_TimedConnection)
+        getattr(connection, "_thread", connection).daemon = True  # else a program that forgets to close the store would never end
+        await connection
         await connection.execute_fetchall("PRAGMA query_only = ON")
         await connection.execute_fetchall("PRAGMA cache_size = -8000")
         await connection.create_function("prinia_contains", -1, contains, deterministic=True)

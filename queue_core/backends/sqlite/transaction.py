@@ -1,12 +1,14 @@
 """One write transaction: statements by name, the store's now, and the tally of what it changes."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from queue_core.backends._rows import Row
 from queue_core.backends._statements import statement
+from queue_core.backends.sqlite.arrivals import Arrivals
 from queue_core.backends.sqlite.tally import Tally
 from queue_core.clock import from_us
 
@@ -16,35 +18,38 @@ sql = partial(statement, dialect="sqlite")
 class Transaction:
     """What an operation is given to work with. ``now`` is in microseconds."""
 
-    __slots__ = ("connection", "now", "tally")
+    __slots__ = ("_connection", "arrivals", "moment", "now", "tally")
 
     def __init__(self, connection: sqlite3.Connection, now: int) -> None:
-        self.connection = connection
-        self.now = now
+        self._connection = connection
+        self.arrivals = Arrivals(connection)
         self.tally = Tally()
+        self.now = now
+        self.moment: datetime = from_us(now)
 
     def run(self, name: str, /, **values: Any) -> int:
         """Execute the statement ``name``; how many rows it changed."""
-        return self.connection.execute(sql(name), values).rowcount
+        return self._execute(name, values).rowcount
 
-    def many(self, name: str, rows: Iterable[Mapping[str, Any]] | Sequence[Sequence[Any]]) -> None:
+    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute the statement ``name`` for each of ``rows``."""
-        self.connection.executemany(sql(name), rows)
+        self.arrivals.store()
+        self._connection.executemany(sql(name), rows)
 
     def rows(self, name: str, /, **values: Any) -> list[Row]:
         """All rows that the statement ``name`` returns."""
-        return self.connection.execute(sql(name), values).fetchall()
+        return self._execute(name, values).fetchall()
 
     def row(self, name: str, /, **values: Any) -> Row | None:
         """The first row that the statement ``name`` returns."""
-        found: Row | None = self.connection.execute(sql(name), values).fetchone()
+        found: Row | None = self._execute(name, values).fetchone()
         return found
 
     def flush(self) -> None:
-        """Write the tally; the last thing before the commit."""
+        """Write what was gathered; the last thing before the commit."""
+        self.arrivals.store()
         self.tally.flush(self)
 
-    @property
-    def moment(self) -> Any:
-        """``now`` as a datetime."""
-        return from_us(self.now)
+    def _execute(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
+        self.arrivals.store()
+        return self._connection.execute(sql(name), values)

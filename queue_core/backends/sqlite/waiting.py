@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from queue_core.backends import _rows
-from queue_core.backends._rows import id_list
+from queue_core.backends._rows import text_list
 from queue_core.backends.sqlite.store import Store
 from queue_core.backends.sqlite.wake import Watcher
 from queue_core.errors import ResultTimeout, StoreUnavailable, UnknownTask
@@ -56,7 +56,7 @@ class _Deadline:
 
 async def _finished(store: Store, ids: Sequence[TaskId]) -> list[Task]:
     """Those that are final, in the order in which they became so; none while the store cannot be read. Raises UnknownTask."""
-    asked = id_list(ids)
+    asked = text_list(ids)
     try:
         stored = {id for id, _ in await store.rows("stored_ids", ids=asked)}
         unknown = [id for id in ids if id not in stored]

@@ -178,19 +178,25 @@ class App:
 
     @asynccontextmanager
     async def running(self, name: str | None = None, **options: Any) -> AsyncIterator[Worker]:
-        """Run a worker within a host's lifespan: ``async with app.running(concurrency=5):``. Leaving it stops the worker gracefully.
+        """Run a worker within a host's lifespan: ``async with app.running(concurrency=5):``. Leaving it stops the worker gracefully, and
+        disconnects an app that was not connected before.
 
         Raises what keeps the worker from starting. When it fails later, that is raised at the end.
         """
+        connected_before = self._loop is asyncio.get_running_loop()
         worker = self.worker(name, **options)
         working = asyncio.ensure_future(worker.run())
-        await _ready(worker, working)
         try:
-            yield worker
+            await _ready(worker, working)
+            try:
+                yield worker
+            finally:
+                if not working.done():
+                    worker.stop()
+                await working
         finally:
-            if not working.done():
-                worker.stop()
-            await working
+            if not connected_before:
+                await self.close()
 
 
 async def _ready(worker: Worker, working: "asyncio.Future[None]") -> None:

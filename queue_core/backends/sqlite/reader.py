@@ -58,7 +58,8 @@ class Reader:
 
     async def _connect(self) -> aiosqlite.Connection:
         connection = aiosqlite.connect(read_only_uri(self._path), uri=True, isolation_level=None, timeout=2.0, factory=_TimedConnection)
-        getattr(connection, "_thread", connection).daemon = True  # else a program that forgets to close the store would never end
+        thread: Any = getattr(connection, "_thread", connection)
+        thread.daemon = True  # else a program that forgets to close the store would never end
         await connection
         await connection.execute_fetchall("PRAGMA query_only = ON")
         await connection.execute_fetchall("PRAGMA cache_size = -8000")

@@ -1,7 +1,6 @@
 """A task definition: a handler that can be called like its function, or pushed."""
 
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
 
@@ -121,13 +120,17 @@ class PlainTaskDefinition(TaskDefinition[P, R]):
         return result
 
 
-@dataclass(frozen=True, slots=True)
 class Push(Generic[P, R]):
     """How tasks of a definition are pushed; made by ``using``."""
 
-    definition: TaskDefinition[P, R]
-    connection: Any = None
-    options: Options = field(default_factory=Options)
+    __slots__ = ("_connection", "_definition", "_options", "_template")
+
+    def __init__(self, definition: TaskDefinition[P, R], connection: Any = None, options: Options | None = None) -> None:
+        self._definition = definition
+        self._connection = connection
+        self._options = options or Options()
+        self._template: NewTask | None = None
+        """The first task that was pushed this way; later ones are copies, so that what they share is checked once."""
 
     async def push(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """Store a task with these arguments. Raises InvalidValue, StoreUnavailable."""
@@ -135,26 +138,26 @@ class Push(Generic[P, R]):
 
     async def push_many(self, arguments: Iterable[Mapping[str, Any]]) -> list[TaskHandle[R]]:
         """Store a task for each mapping of parameter names to values: all of them, or none when one is wrong."""
-        return await self._store([self._new_task((), _mapping(self.definition.name, given)) for given in arguments])
+        return await self._store([self._new_task((), _mapping(self._definition.name, given)) for given in arguments])
 
     async def _store(self, tasks: list[NewTask]) -> list[TaskHandle[R]]:
-        app, returns = self.definition.app, self.definition.handler.parameters.returns
-        return [TaskHandle(app, pushed, returns) for pushed in await app.push(tasks, self.connection)]
+        app, returns = self._definition.app, self._definition.handler.parameters.returns
+        return [TaskHandle(app, pushed, returns) for pushed in await app.push(tasks, self._connection)]
 
     def _new_task(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewTask:
-        handler, codec = self.definition.handler, self.definition.app.codec
-        parameters = handler.parameters
-        encoded = parameters.encode(parameters.bind(args, kwargs), codec)
-        task = NewTask(
-            name=handler.name, args=encoded, codec=codec.name, queue=handler.queue, priority=handler.priority, max_attempts=handler.max_attempts
-        )  # fmt: skip
-        return replace(task, **self._changes()) if self.options else task
+        parameters = self._definition.handler.parameters
+        encoded = parameters.encode(parameters.bind(args, kwargs), self._definition.app.codec)
+        if self._template is not None and "id" not in self._options:
+            return self._template.again(encoded)
+        self._template = NewTask(args=encoded, codec=self._definition.app.codec.name, **self._fields())
+        return self._template
 
-    def _changes(self) -> dict[str, Any]:
-        changes: dict[str, Any] = dict(self.options)
-        if "tags" in changes:
-            changes["tags"] = tuple(changes["tags"])
-        return changes
+    def _fields(self) -> dict[str, Any]:
+        handler = self._definition.handler
+        defaults = {"name": handler.name, "queue": handler.queue, "priority": handler.priority, "max_attempts": handler.max_attempts}
+        fields: dict[str, Any] = {**defaults, **self._options}
+        fields["tags"] = tuple(fields.get("tags", ()))
+        return fields
 
 
 def _checked(name: str, options: Options) -> Options:

@@ -1,0 +1,295 @@
+"""Each backend lives through the same random days as the plain-Python model, and must agree with it after every step."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from queue_core.backend import Retention
+from queue_core.clock import HandWoundClock
+from queue_core.errors import WorkerNameTaken
+from queue_core.expose import Counts, connect
+from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.outcome import Aborted, Deferred, Errored, Outcome, Released, Stopped, Succeeded, settle
+from queue_core.task import Claim, NewTask, TaskSummary
+from queue_core.worker_info import WorkerState
+from tests.conformance.conftest import STORES
+from tests.conformance.helpers import BOOM, ME, beat, listed, new_task, registration
+from tests.model.lifecycle import TTL, Lifecycle, ModelTask
+
+T = TypeVar("T")
+QUEUES = ("a", "b")
+ANY_TASK = st.integers(0, 30)
+ACTIONS = ("kill", "retry", "run_now", "reschedule", "delete")
+
+settings.register_profile(
+    "prinia",
+    max_examples=40,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Days(RuleBasedStateMachine):
+    """Random days in the life of one store."""
+
+    store: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.runner = asyncio.Runner()
+        self.clock = HandWoundClock()
+        self.start_time = self.clock.now()
+        self.model = Lifecycle()
+        self.ids: list[str] = []
+        self.boots: list[BootId] = []
+        self.claims: list[tuple[Claim, int]] = []
+        self.connected = connect(STORES[self.store].format(folder=self.folder.name), clock=self.clock)
+        self.backend = self.connected.backend
+        self.run(self.backend.open())
+
+    def teardown(self) -> None:
+        self.run(self.backend.close())
+        self.runner.close()
+        self.folder.cleanup()
+
+    def run(self, answer: Awaitable[T]) -> T:
+        async def wait() -> T:
+            return await answer
+
+        return self.runner.run(wait())
+
+    @initialize()
+    def two_workers(self) -> None:
+        self.register("anna")
+        self.register("otto")
+
+    # --- producing ---------------------------------------------------------------------------------------
+
+    @rule(
+        tasks=st.lists(
+            st.tuples(
+                st.sampled_from(QUEUES),
+                st.sampled_from([None, None, None, "k1", "k2"]),
+                st.integers(-1, 1),
+                st.sampled_from([0, 0, 0, 1, 3, 15]),
+                st.integers(1, 3),
+                st.sampled_from([None, None, None, 0, 2, 12]),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def push(self, tasks: list[tuple[str, str | None, int, int, int, int | None]]) -> None:
+        made = [self._new_task(*task) for task in tasks]
+        expected = [self.model.push(new.id, *task) for new, task in zip(made, tasks, strict=True)]
+        pushed = self.run(self.backend.push(made))
+        assert [(push.task.id, push.created) for push in pushed] == expected
+        self.ids += [new.id for new in made if new.id in self.model.tasks]
+
+    def _new_task(self, queue: str, key: str | None, priority: int, delay: int, max_attempts: int, lifetime: int | None) -> NewTask:
+        expires_at = None if lifetime is None else self.clock.now() + timedelta(seconds=lifetime)
+        return new_task(queue=queue, key=key, priority=priority, run_after=delay, max_attempts=max_attempts, expires_at=expires_at)
+
+    # --- workers -------------------------------------------------------------------------------------------
+
+    @rule(name=st.sampled_from(["anna", "otto"]))
+    def register(self, name: str) -> None:
+        worker = registration(name, queues=QUEUES, lease_ttl=TTL)
+        expected = self.model.register(worker.boot, name)
+        try:
+            rescued = self.run(self.backend.register(worker))
+        except WorkerNameTaken:
+            assert expected is None
+        else:
+            assert (rescued.pending, rescued.killed) == expected
+            self.boots.append(worker.boot)
+
+    @rule(number=st.integers(0, 5))
+    def heartbeat(self, number: int) -> None:
+        boot = self._boot(number)
+        assert self.backend.heartbeat(beat(boot)).alive == self.model.heartbeat(boot)
+
+    @rule(number=st.integers(0, 5))
+    def deregister(self, number: int) -> None:
+        self.model.deregister(self._boot(number))
+        self.run(self.backend.deregister(self._boot(number)))
+
+    @rule()
+    def rescue(self) -> None:
+        rescued = self.run(self.backend.rescue())
+        assert (rescued.pending, rescued.killed) == self.model.rescue()
+
+    @rule(seconds=st.sampled_from([1, 2, 5, TTL, TTL + 1]))
+    def time_passes(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+        self.model.now += seconds
+
+    def _boot(self, number: int) -> BootId:
+        return self.boots[-1 - number % len(self.boots)]
+
+    # --- running -------------------------------------------------------------------------------------------
+
+    @rule(number=st.integers(0, 2), queues=st.sampled_from([("a",), ("b",), QUEUES, QUEUES]), limit=st.integers(0, 4), start=st.integers(0, 4))
+    def claim(self, number: int, queues: tuple[str, ...], limit: int, start: int) -> None:
+        boot = self._boot(number)
+        claims = self.run(self.backend.claim(boot, queues, names=None, limit=limit, start=start))
+        self._adopt_expired()
+        expected, next_due = self.model.claim(boot, queues, limit, start)
+        assert [(claim.id, claim.started) for claim in claims.tasks] == [(task.id, task.status == "Running") for task in expected]
+        assert claims.next_due == next_due
+        for claim, task in zip(claims.tasks, expected, strict=True):
+            assert claim.attempt == task.attempts + (not claim.started)
+            assert task.lease is not None
+            self.claims.append((claim, task.lease))
+
+    def _adopt_expired(self) -> None:
+        """A claim kills what has expired, but need not look at all of it: believe the store which ones it met."""
+        for task in list(self.model.tasks.values()):
+            if self.model.has_expired(task) and self._stored(task.id).status == "Killed":
+                task.end("Killed", self.model.now, "expired")
+
+    @precondition(lambda self: self.claims)
+    @rule(number=ANY_TASK)
+    def start_one(self, number: int) -> None:
+        claim, lease = self._claim(number)
+        assert self.run(self.backend.start([claim.lease])) == [self.model.start(claim.id, lease)]
+
+    @precondition(lambda self: self.claims)
+    @rule(number=ANY_TASK)
+    def release(self, number: int) -> None:
+        claim, lease = self._claim(number)
+        assert self.run(self.backend.release([claim.lease])) == self.model.release(claim.id, lease)
+
+    @precondition(lambda self: self.claims)
+    @rule(
+        number=ANY_TASK,
+        outcome=st.sampled_from(["ok", "error", "error", "abort", "defer", "stop", "give back"]),
+        delay=st.sampled_from([0, 0, 2, 20]),
+    )
+    def ack(self, number: int, outcome: str, delay: int) -> None:
+        claim, lease = self._claim(number)
+        ack = settle(claim.lease, _outcome(outcome, delay), attempt=claim.attempt, max_attempts=claim.max_attempts, ran_for=1.0)
+        assert self.run(self.backend.ack([ack])) == [self.model.ack(claim.id, lease, outcome, delay)]
+
+    @precondition(lambda self: self.claims)
+    @rule(number=ANY_TASK)
+    def progress(self, number: int) -> None:
+        claim, lease = self._claim(number)
+        assert self.run(self.backend.progress(claim.lease, 0.5)) == self.model.holds(claim.id, lease, "Running")
+
+    @rule()
+    def expire(self) -> None:
+        assert self.run(self.backend.expire()) == self.model.expire()
+
+    def _claim(self, number: int) -> tuple[Claim, int]:
+        """One of the latest claims, stale or not."""
+        return self.claims[-1 - number % min(len(self.claims), 8)]
+
+    # --- acting --------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.ids)
+    @rule(action=st.sampled_from(ACTIONS), numbers=st.lists(ANY_TASK, min_size=1, max_size=3), delay=st.integers(-2, 5))
+    def act(self, action: str, numbers: list[int], delay: int) -> None:
+        ids = [TaskId(self.ids[number % len(self.ids)]) for number in numbers]
+        arguments: list[Any] = [ids]
+        if action == "reschedule":
+            arguments.append(self.clock.now() + timedelta(seconds=delay))
+        report = self.run(getattr(self.connected.expose, action)(*arguments, actor=ME))
+        changed, skipped = self.model.act(action, ids, self.model.now + delay)
+        assert (list(report.changed), [skip.id for skip in report.skipped]) == (changed, skipped)
+
+    @precondition(lambda self: self.model.queues)
+    @rule(number=st.integers(0, 1), resume=st.booleans())
+    def pause(self, number: int, resume: bool) -> None:
+        queue = sorted(self.model.queues)[number % len(self.model.queues)]
+        if resume:
+            self.model.resume(queue)
+            self.run(self.connected.expose.resume(QueueName(queue), actor=ME))
+        else:
+            self.model.pause(queue)
+            self.run(self.connected.expose.pause(QueueName(queue), actor=ME))
+
+    @rule(done=st.sampled_from([0, 5, 1000]), killed=st.sampled_from([0, 5, 1000]))
+    def prune(self, done: int, killed: int) -> None:
+        total = 0
+        while number := self.run(self.backend.prune(Retention(done=done, killed=killed))):
+            total += number
+        assert total == self.model.prune(done, killed)
+
+    # --- what must hold after every step -----------------------------------------------------------------------
+
+    @invariant()
+    def the_tasks_agree(self) -> None:
+        stored = {task.id: self._told(task) for task in self.run(listed(self.connected))}
+        assert stored == {id: _told(task) for id, task in self.model.tasks.items()}
+
+    @invariant()
+    def the_numbers_agree(self) -> None:
+        statuses: dict[str, dict[str, int]] = {}
+        for task in self.model.tasks.values():
+            of_queue = statuses.setdefault(task.queue, {})
+            of_queue[task.status] = of_queue.get(task.status, 0) + 1
+        counts = {queue: number for queue, number in self.run(self.connected.expose.counts()).items() if number.total}
+        assert counts == {queue: Counts.from_mapping(numbers) for queue, numbers in statuses.items()}
+
+    @invariant()
+    def the_leases_agree(self) -> None:
+        for boot in self.boots[-3:]:
+            assert {lease.id for lease in self.run(self.backend.leases(boot))} == {task.id for task in self.model.held_by(boot)}
+            asked = {task.id for task in self.model.held_by(boot) if task.kill_asked}
+            assert {lease.id for lease in self.run(self.backend.kill_requests(boot))} == asked
+
+    @invariant()
+    def the_workers_agree(self) -> None:
+        workers = {worker.boot: worker.state for worker in self.run(self.connected.expose.list_workers())}
+        assert workers == {BootId(worker.boot): WorkerState(worker.state) for worker in self.model.workers.values()}
+
+    def _stored(self, id: str) -> TaskSummary:
+        [task] = self.run(self.connected.expose.summaries([TaskId(id)]))
+        return task
+
+    def _told(self, task: TaskSummary) -> tuple[object, ...]:
+        reason = task.reason.value if task.reason else None
+        return (
+            *(task.status.value, reason, task.attempts, task.max_attempts, task.crashes, task.priority),
+            *(self._seconds(task.run_at), self._seconds(task.done_at), task.kill_requested_at is not None),
+        )
+
+    def _seconds(self, moment: datetime | None) -> int | None:
+        return None if moment is None else int((moment - self.start_time).total_seconds())
+
+
+def _told(task: ModelTask) -> tuple[object, ...]:
+    return (
+        *(task.status, task.reason, task.attempts, task.max_attempts, task.crashes, task.priority),
+        *(task.run_at, task.done_at, task.kill_asked),
+    )
+
+
+def _outcome(name: str, delay: int) -> Outcome:
+    outcomes: dict[str, Outcome] = {
+        "ok": Succeeded(b"1"),
+        "error": Errored(BOOM, retry_in=delay),
+        "abort": Aborted(BOOM),
+        "defer": Deferred(delay),
+        "stop": Stopped(),
+        "give back": Released(),
+    }
+    return outcomes[name]
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_backend_agrees_with_the_model_through_random_days(store: str) -> None:
+    machine = type(f"Days_{store}", (Days,), {"store": store})
+    run_state_machine_as_test(machine, settings=settings.get_profile("prinia"))

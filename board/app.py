@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from board._resources import STATIC
 from board.assets import Assets
-from board.errors import Fault, Guard, answer
+from board.errors import Fault, Guard, answer, may_look
 from board.health import health
 from board.opening import ONLY, stores_of
 from board.paths import Located, located
@@ -105,7 +105,7 @@ class Board:
         path = here.path if alone else _below_store(here.path)
         if not alone and path is None:
             first = RedirectResponse(f"{root_of(self._sites[0], here.root)}/")
-            await (first if here.path == "/" else Nowhere(arrival))(scope, receive, send)
+            await (first if here.path == "/" and await may_look(arrival) else Nowhere(arrival))(scope, receive, send)
         elif site is None:
             await Nowhere(arrival)(scope, receive, send)
         else:
@@ -146,10 +146,12 @@ class Nowhere:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 404 in the form that the asker understands."""
-        names = ", ".join(site.name for site in self._arrival.sites if site.name)
+        told = await may_look(self._arrival)
+        names = ", ".join(site.name for site in self._arrival.sites if site.name and told)
         cure = f"Its stores are at /s/NAME/; the names are {names}." if names else None
         inner = _inner_scope(scope, located(scope).path, self._arrival)
-        await answer(Request(inner), Fault(404, "Not found", "The board has no such page or store.", cure))(scope, receive, send)
+        response = await answer(Request(inner), Fault(404, "Not found", "The board has no such page or store.", cure))
+        await response(scope, receive, send)
 
 
 def _below_store(path: str) -> str | None:

@@ -13,10 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from board.contexts import ErrorPage, Link, Shell
 from board.notices import fragment, notice
 from board.screen import NotFound
-from board.security import Forbidden
+from board.security import Forbidden, permissions
 from board.settings import VERSION
 from board.site import Arrival, navigation, static_root, store_link, store_links
-from queue_core.expose import DecodeError, IllegalTransition, InvalidValue, StoreUnavailable, UnknownTask
+from queue_core.expose import Action, DecodeError, IllegalTransition, InvalidValue, StoreUnavailable, UnknownTask
 
 logger = logging.getLogger("prinia.board")
 
@@ -97,10 +97,10 @@ class Guard:
             if fault.status == 500:
                 logger.exception("The board failed at %s %s.", scope["method"], scope["path"])
             if not started:
-                await answer(Request(scope), fault)(scope, receive, send)
+                await (await answer(Request(scope), fault))(scope, receive, send)
 
 
-def answer(request: Request, fault: Fault) -> Response:
+async def answer(request: Request, fault: Fault) -> Response:
     """A fault in the form that the asker understands."""
     arrival: Arrival = request.scope["prinia.arrival"]
     if request.scope["path"].startswith("/api/"):
@@ -110,7 +110,7 @@ def answer(request: Request, fault: Fault) -> Response:
     elif request.scope["path"] in {"/live", "/healthz"}:
         response = PlainTextResponse(f"{fault.text}\n", fault.status)
     else:
-        response = _page(arrival, fault)
+        response = _page(arrival, fault, hidden=not await may_look(arrival))
     if fault.passes:
         response.headers["retry-after"] = str(RETRY_AFTER)
     return response
@@ -119,6 +119,8 @@ def answer(request: Request, fault: Fault) -> Response:
 def problem(fault: Fault) -> Response:
     """RFC 9457, with the seed's two keys ``type`` and ``message``."""
     body = {"type": "about:blank", "title": fault.heading, "status": fault.status, "detail": fault.text, "message": fault.text}
+    if fault.cure:
+        body["cure"] = fault.cure
     return Response(msgspec.json.encode(body), fault.status, media_type="application/problem+json")
 
 
@@ -128,9 +130,16 @@ def _patch(arrival: Arrival, fault: Fault) -> Response:
     return HTMLResponse(html, fault.status, headers={"Prinia-Patch": "true"})
 
 
-def _page(arrival: Arrival, fault: Fault) -> Response:
-    hidden = fault.status == HTTPStatus.FORBIDDEN
-    back = Link(label="Try again", href="") if fault.passes else Link(label="To the overview", href=arrival.urls.overview())
+async def may_look(arrival: Arrival) -> bool:
+    """Whether the asker may look at the board at all; if not, nothing of its stores is told."""
+    try:
+        return Action.VIEW in (await permissions(arrival.outer, arrival.site.settings)).may
+    except Exception:
+        return False  # the host's hook failed, which is logged where it was asked first
+
+
+def _page(arrival: Arrival, fault: Fault, *, hidden: bool) -> Response:
+    back = Link(label="Try again", href="") if fault.passes or hidden else Link(label="To the overview", href=arrival.urls.overview())
     page = ErrorPage(status=fault.status, heading=fault.heading, text=fault.text, cure=fault.cure, back=back)
     html = arrival.site.renderer.page("errors/error.html", bare_shell(arrival, hidden=hidden), page)
     return HTMLResponse(html, fault.status, headers={"Refresh": str(RETRY_AFTER)} if fault.passes else None)

@@ -205,7 +205,7 @@ def store_link(site: Site, board_root: str, current: Site | None) -> StoreLink:
 
 def store_links(sites: tuple[Site, ...], board_root: str, current: Site | None) -> tuple[StoreLink, ...]:
     """All stores, when there are several."""
-    return tuple(store_link(site, board_root, current) for site in sites) if len(sites) > 1 or sites[0].name else ()
+    return tuple(store_link(site, board_root, current) for site in sites if site.name != ONLY)
 
 
 def navigation(urls: Urls, current: str) -> tuple[NavItem, ...]:

@@ -1,0 +1,211 @@
+"""The JSON API: the seed board's routes and shapes, errors as sentences, and Prinia's own routes."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from board import Board
+from queue_core.expose import Actor, Connected, Status
+from tests.board.helpers import ORIGIN, client_of, fetch, push, reading, task_in
+from tests.conformance.helpers import registered
+
+V1 = "/api/v1"
+
+CONTEXT = {"max_attempts", "last_result", "lock_at", "lock_by", "done_at", "priority", "queue", "meta", "_pool"}
+
+
+async def get(client: httpx2.AsyncClient, path: str) -> Any:
+    answer = await client.get(V1 + path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_task_has_the_seeds_shape(client: httpx2.AsyncClient, connected: Connected) -> None:
+    task = await push(connected, args=b'{"n":[1,2.5,null]}', queue="mail", priority=3, metadata={"trace": "x"})
+    [shown] = await get(client, "/queues/mail/tasks")
+    parts = shown["parts"]
+    assert shown["args"] == {"n": [1, 2.5, None]}
+    assert (parts["task_id"], parts["attempt"], parts["status"]) == (task.id, 0, "Pending")
+    assert parts["run_at"] == int(task.run_at.timestamp())
+    assert set(parts["ctx"]) == CONTEXT
+    assert (parts["ctx"]["queue"], parts["ctx"]["priority"], parts["ctx"]["meta"], parts["ctx"]["_pool"]) == ("mail", 3, {"trace": "x"}, None)
+    assert await get(client, f"/queues/mail/tasks/{task.id}") == shown
+
+
+async def test_a_finished_task_has_its_result_and_times(client: httpx2.AsyncClient, connected: Connected) -> None:
+    done, killed = await task_in(connected, Status.DONE), await task_in(connected, Status.KILLED)
+    context = (await get(client, f"/tasks/{done.id}"))["parts"]["ctx"]
+    assert context["last_result"] == "fine" and isinstance(context["done_at"], int)
+    assert (await get(client, f"/tasks/{killed.id}"))["parts"]["ctx"]["last_result"] == {"Err": "ValueError: boom <b>"}
+    [attempt] = await get(client, f"/tasks/{killed.id}/attempts")
+    assert attempt["outcome"] == "failed" and attempt["error"]["traceback"].startswith("Traceback")
+
+
+async def test_queues_workers_and_statistics_have_the_seeds_shapes(client: httpx2.AsyncClient, connected: Connected) -> None:
+    await registered(connected, "w-1", queues=("mail", "etl"), middleware=("Timeout", "Retry"))
+    await push(connected, queue="mail")
+    queues = {queue["name"]: queue for queue in await get(client, "/queues")}
+    assert set(queues) == {"mail", "etl"} and queues["mail"]["workers"] == ["w-1"] and len(queues["mail"]["activity"]) == 7
+    lines = await get(client, "/workers")
+    assert [(line["id"], line["queue"], line["layers"]) for line in lines] == [("w-1", "mail", "Timeout, Retry"), ("w-1", "etl", "Timeout, Retry")]
+    assert all(isinstance(line[name], int) for line in lines for name in ("started_at", "last_heartbeat"))
+    assert [line["queue"] for line in await get(client, "/queues/etl/workers")] == ["etl"]
+    for path in ("/overview", "/queues/mail/stats"):
+        for statistic in await get(client, path):
+            assert {"title", "stat_type", "value", "priority"} == set(statistic)
+            assert statistic["stat_type"] in {"Number", "Decimal", "Percentage", "Timestamp"} and isinstance(statistic["value"], str)
+
+
+async def test_status_is_pending_unless_said_otherwise(client: httpx2.AsyncClient, connected: Connected) -> None:
+    tasks = {status: await task_in(connected, status) for status in Status}
+    assert [task["parts"]["task_id"] for task in await get(client, "/tasks")] == [tasks[Status.PENDING].id]
+    for status in Status:
+        assert [task["parts"]["task_id"] for task in await get(client, f"/tasks?status={status.value}")] == [tasks[status].id]
+    assert len(await get(client, "/tasks?status=all")) == len(Status)
+
+
+async def test_pages_by_number_and_by_cursor_hold_the_same(client: httpx2.AsyncClient, connected: Connected) -> None:
+    pushed = [(await push(connected)).id for _ in range(25)][::-1]
+    numbered = [task["parts"]["task_id"] for page in (1, 2, 3, 4) for task in await get(client, f"/tasks?page={page}&page_size=10")]
+    assert numbered == pushed
+    followed, path = [], f"{V1}/tasks?page_size=10"
+    while path:
+        answer = await client.get(path)
+        followed += [task["parts"]["task_id"] for task in answer.json()]
+        path = answer.links.get("next", {}).get("url", "")
+    assert followed == pushed
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/tasks?page=0", "page must be a whole number from 1"),
+        ("/tasks?page=-1", "page must be"),
+        ("/tasks?page=x", "page must be"),
+        ("/tasks?page=١", "page must be"),
+        ("/tasks?page_size=0", "page_size must be a whole number from 1 to 1,000, got 0."),
+        ("/tasks?page_size=100000", "page_size must be"),
+        ("/tasks?page_size=99999999999999999999999", "page_size must be"),
+        ("/tasks?page=1001&page_size=10", "Go on by the cursor parameter"),
+        ("/tasks?status=Nope", "status must be one of Pending, Queued, Running, Done, Failed, Killed, got Nope."),
+        ("/tasks?cursor=garbage", "garbage"),
+        ("/audit?limit=0", "limit must be"),
+    ],
+)
+async def test_what_cannot_be_meant_gets_a_sentence(client: httpx2.AsyncClient, path: str, sentence: str) -> None:
+    answer = await client.get(V1 + path)
+    assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert sentence in problem["detail"] and problem["message"] == problem["detail"] and problem["status"] == 422 and "type" in problem
+
+
+@pytest.mark.parametrize(
+    "path", ["/nope", "/tasks/none", "/queues/none/tasks", "/queues/none/workers", "/queues/none/stats", "/tasks/none/attempts", ""]
+)
+async def test_what_is_not_there_is_a_problem_of_404(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(V1 + path)
+    assert answer.status_code == 404 and answer.headers["content-type"] == "application/problem+json" and answer.json()["message"]
+
+
+async def test_a_task_is_found_in_its_own_queue_only(client: httpx2.AsyncClient, connected: Connected) -> None:
+    task = await push(connected, queue="mail")
+    await push(connected, queue="etl")
+    answer = await client.get(f"{V1}/queues/etl/tasks/{task.id}")
+    assert answer.status_code == 404 and "is in queue mail, not in etl" in answer.json()["detail"]
+
+
+async def test_a_wrong_method_is_a_problem_of_405(client: httpx2.AsyncClient) -> None:
+    assert (await client.delete(f"{V1}/tasks")).status_code == 405
+
+
+# --- acting ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_pushed_task_is_answered_whole(client: httpx2.AsyncClient, connected: Connected) -> None:
+    answer = await client.put(f"{V1}/queues/mail/tasks?name=send&priority=7&max_attempts=2&key=once", json={"to": "ana"})
+    assert answer.status_code == 201
+    task = await fetch(connected, answer.json()["parts"]["task_id"])
+    assert (task.name, task.queue, task.priority, task.max_attempts, task.args) == ("send", "mail", 7, 2, b'{"to":"ana"}')
+    again = await client.put(f"{V1}/queues/mail/tasks?name=send&key=once", json={})
+    assert again.status_code == 200 and again.json()["created"] is False and again.json()["parts"]["task_id"] == task.id
+
+
+async def test_an_action_reports_what_it_did_and_what_not(client: httpx2.AsyncClient, connected: Connected) -> None:
+    killed, pending = await task_in(connected, Status.KILLED), await push(connected)
+    answer = await client.post(f"{V1}/tasks/retry", json={"ids": [killed.id, pending.id, "none"], "reason": "again"})
+    report = answer.json()
+    assert report["changed"] == [killed.id]
+    assert [(skip["id"], skip["status"]) for skip in report["skipped"]] == [(pending.id, "Pending"), ("none", None)]
+    assert (await get(client, "/audit"))[0]["reason"] == "again"
+
+
+async def test_a_queue_is_paused_and_resumed(client: httpx2.AsyncClient, connected: Connected) -> None:
+    await push(connected, queue="mail")
+    assert (await client.post(f"{V1}/queues/mail/pause", json={"reason": "x"})).status_code == 200
+    assert (await get(client, "/queues"))[0]["paused"]["reason"] == "x"
+    assert (await client.post(f"{V1}/queues/mail/resume", json={})).status_code == 200
+    assert (await get(client, "/queues"))[0]["paused"] is None
+
+
+@pytest.mark.parametrize("body", [b"", b"{broken", b"[]", b'{"ids": "x"}', b'{"ids": [1]}', b'{"ids": []}', b'{"ids": ["a"], "reason": 3}'])
+async def test_a_body_that_cannot_be_meant_gets_a_sentence(client: httpx2.AsyncClient, body: bytes) -> None:
+    answer = await client.post(f"{V1}/tasks/retry", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422 and answer.json()["detail"]
+
+
+async def test_arguments_that_are_not_json_are_refused(client: httpx2.AsyncClient) -> None:
+    answer = await client.put(f"{V1}/queues/mail/tasks", content=b"{", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422 and "The body must be JSON" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/json"}, 200),
+        ({"Content-Type": "application/json; charset=utf-8"}, 200),
+        ({"Content-Type": "text/plain"}, 403),
+        ({}, 403),
+        ({"Content-Type": "application/json", "Origin": "http://evil.example"}, 403),
+        ({"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Content-Type": "text/plain", **ORIGIN}, 200),
+    ],
+)
+async def test_no_foreign_page_can_act_through_the_api(
+    client: httpx2.AsyncClient, connected: Connected, headers: dict[str, str], status: int
+) -> None:
+    task = await task_in(connected, Status.KILLED)
+    answer = await client.post(f"{V1}/tasks/retry", content=json.dumps({"ids": [task.id]}), headers=headers)
+    assert answer.status_code == status
+    assert ((await fetch(connected, task.id)).status is Status.PENDING) == (status == 200)
+
+
+# --- health and events -----------------------------------------------------------------------------------------
+
+
+async def test_health_tells_when_a_worker_last_took_a_task(client: httpx2.AsyncClient, connected: Connected) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "ok", "stores": [{"name": "", "ok": True, "last_claim": None}]}
+    await task_in(connected, Status.RUNNING)
+    assert (await client.get("/healthz")).json()["stores"][0]["last_claim"].endswith("Z")
+
+
+async def test_events_tell_how_tasks_change(board: Board, connected: Connected) -> None:
+    old = await push(connected)
+    async with reading(board, f"{V1}/events") as reader:
+        await asyncio.wait_for(reader.begun(), 5)
+        await connected.expose.kill([old.id], actor=Actor(name="olga"))
+        entry = json.loads(await reader.until(old.id))
+        assert set(entry) == {"span", "level", "timestamp", "target", "fields"}
+        assert entry["span"] == {"attempt": 0, "task_id": old.id, "name": "work"}
+        assert entry["level"] == "ERROR" and entry["fields"]["message"].startswith("task is Killed")
+        new = await push(connected)
+        assert json.loads(await reader.until(new.id))["fields"]["status"] == "Pending"
+
+
+async def test_a_board_that_may_only_be_looked_at_answers_questions(connected: Connected) -> None:
+    await push(connected)
+    async with client_of(Board(connected.expose), peer=("10.1.1.1", 1)) as client:
+        assert len(await get(client, "/tasks")) == 1
+        assert (await client.put(f"{V1}/queues/default/tasks", json={})).status_code == 403

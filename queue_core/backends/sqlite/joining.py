@@ -24,8 +24,8 @@ async def push_in(store: Store, connection: Any, tasks: Sequence[NewTask]) -> li
     push = prepare(tasks)
 
     def join(own: sqlite3.Connection) -> list[Pushed]:
-        _check(own, store.path)
         with _Plain(own):
+            _check(own, store.path)
             return _push(store, own, push, {task.queue for task in tasks})
 
     pushed = await _on_its_thread(connection, join)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from suite import workloads
 from suite.contender import NotOffered, contender
+from suite.process import end_with_parent
 from suite.trace import Trace
 
 
@@ -19,6 +20,7 @@ def main(measurement: str, name: str, folder: str, size: str) -> None:
     try:
         subject = contender(name, Path(folder))
         if measurement == "work":
+            end_with_parent()
             subject.work(Trace(Path(folder) / "trace"))
             return
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))  # so that what was started here is ended too
@@ -31,7 +33,7 @@ def main(measurement: str, name: str, folder: str, size: str) -> None:
 
 def _measure(measurement: str) -> workloads.Measure:
     """The function of this name; the queue is imported for our own measurements only, because the peers' environment does not have it."""
-    modules = ("suite.workloads", "contenders.prinia_only", "boards.measurements")
+    modules = ("suite.workloads", "boards.dashboards", "contenders.prinia_only", "boards.measurements")
     return next(found for module in modules if (found := getattr(importlib.import_module(module), measurement, None)))
 
 

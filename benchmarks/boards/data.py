@@ -50,9 +50,9 @@ ERROR = ErrorInfo(
 )
 
 
-def url(folder: Path) -> str:
+def url(folder: Path, file: str = FILE) -> str:
     """Where the store is."""
-    return f"sqlite:///{folder / FILE}"
+    return f"sqlite:///{folder / file}"
 
 
 def fill(folder: Path, tasks: int) -> float:

@@ -1,26 +1,33 @@
 """The measurements of the board: one function each, as in ``suite.workloads``. Each works on a store that ``fill`` made."""
 
 import asyncio
+import gzip
+import html
 import http.client
+import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urljoin
 
+from contenders.prinia import FILE, Prinia
 from suite.contender import Contender
 from suite.process import cpu_seconds, raise_file_limit, rss_bytes, running, wait_until
 from suite.stats import median, percentile
-from suite.workloads import Numbers
+from suite.workloads import Numbers, worker
 
 from boards import data, viewers
 from boards.counted import Tally
 from queue_core.expose import Actor, Cursor, Expose, NewTask, QueueName, Span, Status, TaskFilter, connect
 
 KIB = 1_024
+AUDIENCE = 50
 CHANGES = 15
 """Watched by the viewers, one a second."""
 
@@ -35,19 +42,19 @@ class Server:
 
 
 @contextmanager
-def module(name: str, folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+def module(name: str, folder: Path, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
     """A module of this folder as a process on the data in ``folder``."""
     log = folder / f"{name}.log"
-    with running([sys.executable, "-m", f"boards.{name}", str(folder)], log=log) as process:
+    with running([sys.executable, "-m", f"boards.{name}", str(folder), *arguments], log=log) as process:
         yield process, log
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Server]:
+def server(folder: Path, file: str = data.FILE) -> Iterator[Server]:
     """The board, ready to answer."""
     port = folder / "port"
     port.unlink(missing_ok=True)
-    with module("server", folder) as (process, log):
+    with module("server", folder, file) as (process, log):
         wait_until(lambda: port.exists() and port.read_text() != "", process=process, log=log, seconds=20)
         here = Server(process, int(port.read_text()), Tally(folder / "tally"))
         wait_until(lambda: _answers(here.port), process=process, log=log, seconds=20)
@@ -221,6 +228,73 @@ async def _shut_down(here: Server) -> float:
     here.process.terminate()
     await asyncio.to_thread(here.process.wait, 15)
     return time.monotonic() - since
+
+
+def watched(name: str, contender: Prinia, tasks: int) -> Numbers:
+    """The drain of one store without anybody looking, and of another one with fifty viewers of its overview."""
+    alone = drain_rate(name, contender, tasks)
+    other = Prinia(contender.folder / "watched")
+    other.folder.mkdir()
+    with server(other.folder, FILE) as here, audience(here.port, AUDIENCE):
+        together = drain_rate(name, other, tasks)
+    return {"tasks/s alone": alone, f"tasks/s with {AUDIENCE} viewers": together, "watched ÷ alone": together / alone}
+
+
+def drain_rate(name: str, contender: Prinia, tasks: int) -> float:
+    """Tasks a second from the first handler's start to the last task's end."""
+    contender.fill(tasks)
+    finished = contender.finished()
+    with worker(name, contender) as one:
+        return tasks / (one.wait(lambda: finished() >= tasks) - one.trace.first)
+
+
+@contextmanager
+def audience(port: int, number: int) -> Iterator[None]:
+    """Viewers of the overview in a thread of their own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(viewers.connect(port, "/", number), loop).result(30)
+    yield
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+def first_load(name: str, contender: Contender, times: int) -> Numbers:
+    """What a browser that was never here fetches for the overview: the page and everything that it names."""
+    with server(contender.folder) as here:
+        sizes, waiting = {}, ["/"]
+        while waiting:
+            address = waiting.pop()
+            body, sizes[address] = fetch(here.port, address)
+            waiting += [found for found in named_by(address, body) if found not in sizes and found not in waiting]
+        return {"requests": float(len(sizes)), "KB compressed": sum(sizes.values()) / 1_000}
+
+
+def fetch(port: int, address: str) -> tuple[str, int]:
+    """The text at an address, and how many bytes travelled for it. Raises RuntimeError unless it is there."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", address, headers={"Accept-Encoding": "gzip"})
+    answer = connection.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"GET {address} was answered with {answer.status}.")
+    plain = gzip.decompress(body) if answer.headers.get("Content-Encoding") == "gzip" else body
+    return plain.decode(errors="replace"), len(body)
+
+
+def named_by(address: str, body: str) -> list[str]:
+    """What a page, style sheet or script makes a browser fetch, as absolute paths."""
+    if "<html" in body:
+        tags = re.findall(r"<(?:script|img|link)\b[^>]*>", body)
+        fetched = [tag for tag in tags if not tag.startswith("<link") or re.search(r'rel="(stylesheet|icon|modulepreload|preload|manifest)"', tag)]
+        names = [match[1] for tag in fetched if (match := re.search(r'(?:src|href)="([^"]+)"', tag))]
+    elif address.endswith(".css"):
+        names = re.findall(r"""(?:@import\s+|url\()\s*(?:url\()?["']?([^"')\s]+)""", body)
+    else:
+        names = re.findall(r"""^\s*(?:import|export)\b[^"'\n;]*["'](\.{0,2}/[^"'\n]+)["']""", body, re.MULTILINE)
+    local = [urljoin(address, html.unescape(name)) for name in names if not name.startswith(("data:", "#"))]
+    return [name.partition("#")[0] for name in local]
 
 
 def _answers(port: int) -> bool:

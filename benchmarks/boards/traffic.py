@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+from suite.process import end_with_parent
+
 from boards.data import url
 from queue_core import App
 
@@ -15,6 +17,7 @@ BEATS = 20
 
 async def main(folder: Path) -> None:
     """Push in twenty small lots a second, and work."""
+    end_with_parent()
     app = App(url(folder))
 
     @app.task(name="traffic", queue="traffic")

@@ -11,6 +11,7 @@ from suite.trace import Trace
 from queue_core import App, TaskDefinition
 
 CONCURRENCY = 100
+FILE = "prinia.db"
 
 
 class Prinia(Contender):
@@ -24,7 +25,7 @@ class Prinia(Contender):
 
     def app(self, trace: Trace | None = None) -> tuple[App, TaskDefinition[[float, str], str]]:
         """The app of this folder and its one task."""
-        app = App(f"sqlite:///{self.folder / 'prinia.db'}", synchronous=self.durability.lower())
+        app = App(f"sqlite:///{self.folder / FILE}", synchronous=self.durability.lower())
 
         @app.task(name="noop")
         async def noop(sent: float, note: str) -> str:

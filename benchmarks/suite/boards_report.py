@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from suite import plan
-from suite.plan import OURS, BoardMeasurement
+from suite.plan import BoardMeasurement
 from suite.results import Run
 from suite.stats import median
 from suite.words import number
@@ -36,12 +36,12 @@ def markdown(run: Run) -> Iterator[str]:
 
 def _tables(run: Run) -> Iterator[tuple[BoardMeasurement, list[Row]]]:
     for measurement in plan.BOARD:
-        if run.of(measurement.name, OURS):
+        if run.of(measurement.name, measurement.contender):
             yield measurement, list(_rows(run, measurement))
 
 
 def _rows(run: Run, measurement: BoardMeasurement) -> Iterator[Row]:
-    results = run.of(measurement.name, OURS)
+    results = run.of(measurement.name, measurement.contender)
     sizes = list(dict.fromkeys(result.size for result in results))
     yield measurement.column, *(f"{size:,}" for size in sizes), "last ÷ first", "goal"
     for metric in dict.fromkeys(name for result in results for name in result.numbers):
@@ -50,7 +50,7 @@ def _rows(run: Run, measurement: BoardMeasurement) -> Iterator[Row]:
 
 
 def _median(run: Run, measurement: BoardMeasurement, metric: str, size: int) -> float | None:
-    values = run.values(measurement.name, OURS, metric, size)
+    values = run.values(measurement.name, measurement.contender, metric, size)
     return median(values) if values else None
 
 
@@ -67,6 +67,6 @@ def _goal(measurement: BoardMeasurement, metric: str, medians: list[float | None
 
 
 def _errors(run: Run, measurement: BoardMeasurement) -> Iterator[str]:
-    for result in run.of(measurement.name, OURS):
+    for result in run.of(measurement.name, measurement.contender):
         if result.error:
             yield f"FAILED at {result.size:,}: {result.error}"

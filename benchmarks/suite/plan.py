@@ -42,6 +42,8 @@ class Measurement:
     quick: int
     metrics: tuple[Metric, ...]
     ours_only: bool = False
+    once: bool = False
+    """Measured in the first round only, because it takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,14 @@ QUEUE = (
         ),
     ),
     Measurement(
+        name="watched",
+        title="Drain 30,000 while 50 viewers look at the overview",
+        size=30_000,
+        quick=1_000,
+        ours_only=True,
+        metrics=(Metric(name="tasks/s alone"), Metric(name="tasks/s with 50 viewers"), Metric(name="watched ÷ alone", goals=ours(0.95))),
+    ),
+    Measurement(
         name="latency",
         title="Push to handler start in another process, 50 a second",
         size=200,
@@ -170,6 +180,7 @@ QUEUE = (
         size=1_000_000,
         quick=3_000,
         ours_only=True,
+        once=True,
         metrics=(
             Metric(name="RSS MiB at a tenth", better=Better.LOWER),
             Metric(name="RSS MiB at the end", better=Better.LOWER, goals=ours(60)),
@@ -203,6 +214,7 @@ class BoardMeasurement:
     title: str
     column: str
     """What its sizes are."""
+    contender: str = OURS
     goals: tuple[tuple[str, float], ...] = ()
 
     def goal(self, metric: str) -> float | None:
@@ -224,6 +236,18 @@ BOARD = (
         title="Full pages while 1,000 tasks a second are pushed and run",
         column="tasks stored before",
         goals=(("p50 ms", 8), ("p99 ms", 30)),
+    ),
+    BoardMeasurement(
+        name="flexiq_pages",
+        title="FlexiQ's dashboard: the JSON behind its pages, nothing shown yet, all jobs waiting, metrics empty",
+        column="jobs stored",
+        contender="flexiq",
+    ),
+    BoardMeasurement(
+        name="first_load",
+        title="The first load of the overview in a fresh browser",
+        column="tasks stored",
+        goals=(("requests", 8), ("KB compressed", 90)),
     ),
     BoardMeasurement(
         name="watch",

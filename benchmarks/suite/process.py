@@ -1,8 +1,11 @@
 """Other processes: starting them, what they cost, ending them."""
 
+import os
 import resource
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +16,23 @@ PROC = Path("/proc")
 
 @contextmanager
 def running(command: list[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that lives as long as the block; what it says goes to ``log``."""
+    """A process that lives as long as the block, and no longer than this one; what it says goes to ``log``."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         yield process
     finally:
         end(process)
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone, however that ended: then nobody holds the other end of standard input."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
@@ -30,6 +43,8 @@ def end(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if process.stdin:
+        process.stdin.close()
 
 
 def wait_until(true: Callable[[], bool], *, process: "subprocess.Popen[bytes]", log: Path, seconds: float, every: float = 0.01) -> float:

@@ -19,7 +19,7 @@ def run(suite: str, *, quick: bool, rounds: int) -> Run:
             if entrant.name in pythons:
                 _record(found, _measure(measurement, entrant, pythons[entrant.name], number, quick=quick))
     if suite in {"board", "all"}:
-        for result in boards.results(quick=quick, rounds=rounds):
+        for result in boards.results(quick=quick, rounds=rounds, flexiq_python=pythons.get(boards.FLEXIQ)):
             _record(found, result)
     return found
 
@@ -41,7 +41,7 @@ def _turns(suite: str, number: int) -> Iterator[tuple[Measurement, Entrant]]:
         return
     start = (number - 1) % len(plan.ENTRANTS)
     for measurement in plan.QUEUE:
-        if suite == "peers" and measurement.ours_only:
+        if (suite == "peers" and measurement.ours_only) or (measurement.once and number > 1):
             continue
         for entrant in (*plan.ENTRANTS[start:], *plan.ENTRANTS[:start]):
             if _takes_part(entrant, measurement):

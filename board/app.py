@@ -31,6 +31,8 @@ GRACE: Final = 5
 """Seconds that a stopping server waits for answers that are on their way."""
 COMPRESSED_FROM: Final = 1_000
 """Bytes below which an answer is sent as it is."""
+COMPRESSION: Final = 4
+"""Of 9: a tenth larger than the best, at a third of the time."""
 
 
 class Board:
@@ -58,8 +60,8 @@ class Board:
         settings = Settings(title=title, environment=environment, read_only=read_only, authorize=authorize, redact=redact)
         renderer = Renderer()
         self._sites = tuple(Site(name, store, settings, renderer) for name, store in stores_of(source).items())
-        self._assets: ASGIApp = GZipMiddleware(Plain(Assets(STATIC, STATIC_VERSION)), minimum_size=COMPRESSED_FROM)
-        self._app: ASGIApp = GZipMiddleware(Guard(Router(routes(), redirect_slashes=False)), minimum_size=COMPRESSED_FROM)
+        self._assets: ASGIApp = GZipMiddleware(Plain(Assets(STATIC, STATIC_VERSION)), minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)
+        self._app: ASGIApp = GZipMiddleware(Guard(Router(routes(), redirect_slashes=False)), minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan where the board is served alone."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,16 +13,22 @@ from board.contexts import Shell
 from board.filters import FILTERS
 from board.screen import Fragment
 
+ROWS_KEPT: Final = 1_000
+
 
 class Renderer:
     """Jinja with everything escaped and nothing undefined."""
 
     def __init__(self, templates: Path = TEMPLATES) -> None:
         self._environment = _environment(templates)
+        self._row = lru_cache(maxsize=ROWS_KEPT)(self._render)
 
     def fragment(self, fragment: Fragment) -> str:
-        """The HTML of one fragment: a single element, without blanks around it."""
-        return self._environment.get_template(fragment.template).render(it=fragment.context).strip()
+        """The HTML of one fragment: a single element, without blanks around it. Rows are kept, because many views show the same ones."""
+        return self._row(fragment.template, fragment.context) if fragment.row else self._render(fragment.template, fragment.context)
+
+    def _render(self, template: str, context: object) -> str:
+        return self._environment.get_template(template).render(it=context).strip()
 
     def page(self, template: str, shell: Shell, page: object, fragments: Iterable[Fragment] = ()) -> str:
         """A whole page. Its fragments are rendered first; the page's template only places them."""

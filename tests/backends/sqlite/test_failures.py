@@ -10,6 +10,7 @@ import pytest
 from queue_core.backends.sqlite import patience, reader, writer
 from queue_core.errors import InvalidValue, NotConnected, StoreUnavailable
 from queue_core.expose import Connected, TaskFilter, connect
+from queue_core.task import DEFAULT_QUEUE
 from tests.backends.sqlite.helpers import new_task, python
 
 
@@ -45,7 +46,7 @@ async def test_a_file_name_may_hold_anything(tmp_path: Path) -> None:
     store = connect(f"sqlite:///{tmp_path}/50%25 off %23 1.db")
     await store.backend.open()
     await store.backend.push([new_task()])
-    assert (await store.expose.counts())["default"].pending == 1
+    assert (await store.expose.counts())[DEFAULT_QUEUE].pending == 1
     await store.backend.close()
     assert (tmp_path / "50% off # 1.db").exists()
 
@@ -68,7 +69,7 @@ async def test_a_lock_that_is_held_too_long_is_an_error_and_the_store_goes_on_af
     other.execute("COMMIT")
     other.close()
     await connected.backend.push([new_task()])
-    assert (await connected.expose.counts())["default"].pending == 1
+    assert (await connected.expose.counts())[DEFAULT_QUEUE].pending == 1
 
 
 async def test_a_short_lock_is_waited_for(connected: Connected, path: Path) -> None:
@@ -87,10 +88,10 @@ async def test_a_full_disk_is_an_error_and_nothing_of_the_call_is_stored(connect
     await _limit_pages(connected, 60)
     with pytest.raises(StoreUnavailable, match="full"):
         await connected.backend.push([new_task(args=b"x" * 100_000) for _ in range(10)])
-    assert (await connected.expose.counts())["default"].total == 1
+    assert (await connected.expose.counts())[DEFAULT_QUEUE].total == 1
     await _limit_pages(connected, 100_000)
     await connected.backend.push([new_task(args=b"x" * 100_000) for _ in range(10)])
-    assert (await connected.expose.counts())["default"].total == 11
+    assert (await connected.expose.counts())[DEFAULT_QUEUE].total == 11
 
 
 async def _limit_pages(connected: Connected, pages: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
+from queue_core.task import DEFAULT_QUEUE
 from tests.backends.sqlite.helpers import new_task
 
 
@@ -42,4 +43,4 @@ async def test_what_was_accepted_is_finished_before_the_store_closes(connected: 
     await asyncio.sleep(0)
     await connected.backend.close()
     await asyncio.gather(*pushes)
-    assert (await another.expose.counts())["default"].pending == 50
+    assert (await another.expose.counts())[DEFAULT_QUEUE].pending == 50

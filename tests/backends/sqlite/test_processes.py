@@ -12,6 +12,7 @@ from queue_core.backends.sqlite import signals
 from queue_core.backends.sqlite.datagrams import folder_of
 from queue_core.expose import ALL_TOPICS, Connected, connect, queue_topic
 from queue_core.ids import new_boot_id
+from queue_core.task import DEFAULT_QUEUE
 from tests.backends.sqlite.helpers import PATIENCE, new_task, python, registered
 
 OPEN = """
@@ -79,7 +80,7 @@ async def test_two_processes_run_each_task_once(connected: Connected, url: str) 
     outputs = await asyncio.gather(*(python(WORK, url, f"worker {number}") for number in range(2)))
     ran = Counter(id for output in outputs for id in json.loads(output))
     assert ran == Counter(task.id for task in tasks)
-    assert (await connected.expose.counts())["default"].done == len(tasks)
+    assert (await connected.expose.counts())[DEFAULT_QUEUE].done == len(tasks)
 
 
 @pytest.fixture(params=["datagrams", "polling"])

@@ -58,11 +58,11 @@ def serve(board: Any, listener: socket.socket) -> None:
 
 def listening(host: str, port: int) -> socket.socket:
     """A socket that listens there. Raises UsageError for what is no address, CommandFailed when the port is taken."""
+    if port not in range(65_536):
+        raise UsageError(f"--port must be from 0 to 65535, got {port}.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OverflowError:
-        raise UsageError(f"--port must be from 0 to 65535, got {port}.") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CommandFailed(f"Port {port} of {host} is used by another program. Choose another one, as --port {port + 1}, or --port 0.") from None

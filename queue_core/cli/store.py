@@ -7,10 +7,13 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from queue_core.cli.failure import CommandFailed, UsageError
 from queue_core.expose import Actor, Connected, Expose, connect
+
+if TYPE_CHECKING:
+    from queue_core.app import App
 
 VARIABLE: Final = "PRINIA_STORE"
 
@@ -30,26 +33,31 @@ def connection(store: str, *, create: bool = False) -> Connected:
     not answer from a fresh, empty store.
     """
     if "://" not in store:
-        return _of_app(store)
+        app = _app(store)
+        return Connected(backend=app.backend, expose=app.expose)
     if store.startswith("memory:"):
         raise UsageError("memory:// lives inside one process, and this is another one. Use sqlite:///tasks.db to share a store.")
-    file = sqlite_file(store)
-    if file is not None and not create and not file.exists():
-        raise CommandFailed(f"There is no store at {file}. Check the name, or make one: prinia migrate --store {store}")
-    return connect(store)
+    connected = connect(store)  # raises for what is no URL of a store
+    path = sqlite_file(store)
+    if path is not None and not create and not path.exists():
+        raise CommandFailed(f"There is no store at {path}. Check the name, or make one: prinia migrate --store {store}")
+    return connected
 
 
 def sqlite_file(store: str) -> Path | None:
-    """The file of a SQLite URL; None for other stores."""
-    prefix = "sqlite:///"
-    return Path(store.removeprefix(prefix)) if store.startswith(prefix) and len(store) > len(prefix) else None
+    """The file of a SQLite store; None for a store of another kind."""
+    url = store if "://" in store else _app(store).url
+    if not url.startswith("sqlite:"):
+        return None
+    from queue_core.backends.sqlite.location import path_of
+
+    return path_of(url)
 
 
-def _of_app(spec: str) -> Connected:
-    from queue_core.cli.load import load_app  # only here: it brings the worker's machinery
+def _app(spec: str) -> "App":
+    from queue_core.cli.load import load_app  # only here: most commands name a URL
 
-    app = load_app(spec)
-    return Connected(backend=app.backend, expose=app.expose)
+    return load_app(spec)
 
 
 @asynccontextmanager

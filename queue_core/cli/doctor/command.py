@@ -3,12 +3,13 @@
 import argparse
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from queue_core.cli.doctor import file, service
 from queue_core.cli.doctor.finding import Finding
 from queue_core.cli.failure import FAILED, OK
 from queue_core.cli.output import show_json
-from queue_core.cli.store import connection, named
+from queue_core.cli.store import connection, named, sqlite_file
 from queue_core.cli.words import harmless, many
 from queue_core.expose import Connected
 
@@ -17,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     """Examine the store; end with 1 if anything is wrong."""
     args.store = args.url or args.store
     store = connection(named(args))
-    findings = examine(store)
+    findings = examine(store, sqlite_file(named(args)))
     if args.json:
         show_json([{"what": finding.what, "well": finding.well, "says": finding.says, "cure": finding.cure} for finding in findings])
     else:
@@ -25,9 +26,8 @@ def run(args: argparse.Namespace) -> int:
     return OK if all(finding.well for finding in findings) else FAILED
 
 
-def examine(store: Connected) -> list[Finding]:
-    """The file first; its contents only where they can be read."""
-    path = file.path_of_store(store)
+def examine(store: Connected, path: Path | None) -> list[Finding]:
+    """The file at ``path`` first; what the store tells only where that can be read."""
     findings = [] if path is None else file.examine(path)
     if all(finding.well for finding in findings if finding.what in file.NEEDED):
         waiting = [] if path is None else file.waiting(path)

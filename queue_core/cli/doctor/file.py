@@ -15,15 +15,15 @@ from queue_core.backends.sqlite.location import read_only_uri
 from queue_core.backends.sqlite.schema import migrate
 from queue_core.cli.doctor.finding import Finding
 from queue_core.cli.words import many, size
-from queue_core.expose import Connected, WorkerState
+from queue_core.expose import WorkerState
 
 ROOM: Final = 200 * 1000 * 1000
 """Free bytes below which the disk counts as full."""
 LONG_WAL: Final = 256 * 1000 * 1000
 BUSY: Final = 5.0
 NETWORKED: Final = ("nfs", "cifs", "smb", "sshfs", "9p", "afs", "ceph", "gluster", "lustre", "davfs", "s3fs", "rclone")
-NEEDED: Final = frozenset({"file", "schema"})
-"""Findings without which nothing more can be read."""
+NEEDED: Final = frozenset({"file", "schema", "indexes"})
+"""What has to be well for the store to answer questions: its queries name the indexes that they need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,6 @@ class Waiting:
     queue: str
     name: str
     tasks: int
-
-
-def path_of_store(store: Connected) -> Path | None:
-    """The file of a SQLite store, None for a store of another kind."""
-    path = getattr(store.backend, "path", None)
-    return path if isinstance(path, Path) else None
 
 
 def examine(path: Path) -> list[Finding]:

@@ -1,0 +1,146 @@
+"""Whatever one types wrongly is answered by one sentence on stderr with its cure, and by an exit code."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Prinia, Ran
+
+USAGE, FAILED = 2, 1
+
+
+def says(ran: Ran, code: int, *parts: str) -> None:
+    assert ran.returncode == code, ran.stderr
+    assert ran.stdout == ""
+    assert "Traceback" not in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1, ran.stderr
+    for part in parts:
+        assert part in ran.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["tasks"], ["nonsense"], ["tasks", "show"], ["push", "mail"], ["worker"], ["demo", "--port", "many"]])
+def test_a_wrong_command_line_names_the_help(run: Prinia, words: list[str]) -> None:
+    says(run(*words), USAGE, "--help")
+
+
+def test_no_store_named(run: Prinia) -> None:
+    says(run("tasks", "list", PRINIA_STORE=""), USAGE, "--store sqlite:///tasks.db", "PRINIA_STORE")
+
+
+@pytest.mark.parametrize("url", ["redis://here", "sqlite://host/tasks.db", "sqlite:///", "sqlite:///tasks.db?mode=ro", "memory://"])
+def test_a_url_that_is_no_shared_store(run: Prinia, url: str) -> None:
+    says(run("tasks", "list", "--store", url), USAGE)
+
+
+def test_a_mistyped_file_is_not_answered_from_a_fresh_store(run: Prinia, tmp_path: Path) -> None:
+    says(run("queues", "list", "--store", "sqlite:///taks.db"), FAILED, "no store at taks.db", "prinia migrate")
+    says(run("push", "mail", "greet", "--store", "sqlite:///taks.db"), FAILED, "no store at taks.db")
+    assert not (tmp_path / "taks.db").exists()
+
+
+def test_a_folder_that_does_not_exist(run: Prinia) -> None:
+    says(run("migrate", "--store", "sqlite:///nowhere/tasks.db"), USAGE, "nowhere", "does not exist")
+
+
+def test_a_file_that_is_no_database(run: Prinia, tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("these are only words\n" * 300)
+    ran = run("tasks", "list", "--store", "sqlite:///notes.db")
+    assert ran.returncode in {USAGE, FAILED}
+    says(ran, ran.returncode, "notes.db")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["push", "mail", "greet", "{"], ["JSON object"]),
+        (["push", "mail", "greet", "[1]"], ["JSON object", "[1]"]),
+        (["push", " ", "greet"], ["queue must not be blank"]),
+        (["push", "mail", ""], ["task name must not be blank"]),
+        (["push", "mail", "greet", "--run-after", "soon"], ["90s", "'soon'"]),
+        (["push", "mail", "greet", "--run-at", "tomorrow"], ["2026-12-24T18:00:00", "'tomorrow'"]),
+        (["push", "mail", "greet", "--run-at", "2026-12-24T18:00:00"], ["time zone"]),
+        (["push", "mail", "greet", "--run-at", "2026-12-24T18:00:00Z", "--run-after", "5"], ["run_at and run_after"]),
+        (["push", "mail", "greet", "--max-attempts", "0"], ["max_attempts", "got 0"]),
+        (["push", "mail", "greet", "--priority", "99999"], ["priority", "99999"]),
+        (["push", "mail", "greet", "--timeout", "0"], ["timeout"]),
+        (["push", "mail", "greet", "-"], ["JSON object"]),
+        (["tasks", "list", "--status", "Sleeping"], ["Pending", "'Sleeping'"]),
+        (["tasks", "list", "--limit", "0"], ["--limit", "got 0"]),
+        (["tasks", "list", "--limit", "1000000"], ["--limit"]),
+        (["tasks", "list", "--start", "no-cursor"], ["cursor"]),
+        (["queues", "pause", "never-named"], ["never-named"]),
+        (["prune", "--done", "a while"], ["'a while'"]),
+    ],
+)
+def test_a_value_that_breaks_a_rule(store: Prinia, words: list[str], parts: list[str]) -> None:
+    says(store(*words), USAGE, *parts)
+
+
+def test_an_unknown_task(store: Prinia) -> None:
+    says(store("tasks", "show", "no-such-id"), FAILED, "no-such-id", "retention")
+    says(store("tasks", "retry", "no-such-id"), FAILED, "no-such-id")
+
+
+def test_an_illegal_request_names_the_state(store: Prinia) -> None:
+    id = store("push", "mail", "greet").stdout.split()[0]
+    says(store("tasks", "delete", id), FAILED, id, "Pending")
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "parts"),
+    [
+        ("shop", USAGE, ["module:name"]),
+        ("shop:", USAGE, ["module:name"]),
+        ("nowhere:app", USAGE, ["no module 'nowhere'"]),
+        ("shop:queue", USAGE, ["no queue", "shop:app"]),
+        ("shop:not_an_app", USAGE, ["int", "shop:app"]),
+        ("failing:app", FAILED, ["failing could not be imported", "ZeroDivisionError"]),
+        ("needy:app", FAILED, ["needs the module 'not_installed'"]),
+        ("empty:app", USAGE, ["no task to run", "@app.task"]),
+    ],
+)
+def test_an_app_that_cannot_be_had(run: Prinia, app: Path, spec: str, code: int, parts: list[str]) -> None:
+    (app.parent / "failing.py").write_text("1 / 0")
+    (app.parent / "needy.py").write_text("import not_installed")
+    (app.parent / "empty.py").write_text("from queue_core import App\napp = App('sqlite:///tasks.db')")
+    says(run("worker", spec), code, *parts)
+
+
+def test_a_worker_without_slots_or_with_a_foreign_queue(run: Prinia, app: Path) -> None:
+    says(run("worker", "shop:app", "--concurrency", "0"), USAGE, "--concurrency", "got 0")
+    says(run("worker", "shop:app", "--queues", "mail,post"), USAGE, "'post'", "files, mail, slow")
+
+
+def test_a_port_that_is_taken(store: Prinia) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        says(store("board", "sqlite:///tasks.db", "--port", port), FAILED, f"Port {port}", "--port")
+
+
+def test_a_port_that_is_none(store: Prinia) -> None:
+    says(store("board", "sqlite:///tasks.db", "--port", "70000"), USAGE, "65535")
+
+
+def test_two_stores_of_one_name(store: Prinia) -> None:
+    says(store("board", "sqlite:///tasks.db", "sqlite:///tasks.db"), USAGE, "'tasks'", "mail=")
+
+
+def test_an_error_that_nobody_foresaw_is_a_sentence_until_its_traceback_is_asked_for() -> None:
+    code = "from queue_core.cli.failure import guarded\nraise SystemExit(guarded(lambda: 1 // 0))"
+    short = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert short.returncode == FAILED
+    assert "ZeroDivisionError" in short.stderr
+    assert "Traceback" not in short.stderr
+    long = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PRINIA_TRACEBACK": "1"})
+    assert "Traceback" in long.stderr
+
+
+def test_a_reader_that_leaves_is_no_error_worth_a_word(store: Prinia, tmp_path: Path) -> None:
+    for _ in range(3):
+        store("push", "mail", "greet")
+    command = f"{sys.executable} -W error -m board.cli tasks list --json --store sqlite:///tasks.db | head -c 1"
+    piped = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert (piped.stdout, piped.stderr) == ("[" if piped.stdout == "[" else "{", "")

@@ -9,13 +9,13 @@ const SLEEP_AFTER = 60_000;
 let current = source;
 let state = "static";
 let heard = Date.now();
-let refreshes = false; // the next message is a full refresh after a gap
+let refreshes = true; // the next message is a full refresh after a gap
 let sleeper = 0;
 
 const SAYINGS = {
   static: () => "Connecting",
   live: () => "Live",
-  paused: () => `Paused, data from ${words((Date.now() - heard) / 1000)} ago`,
+  paused: () => `Frozen, data from ${words((Date.now() - heard) / 1000)} ago`,
   asleep: () => "Live when you look",
   offline: () => `Offline, data from ${words((Date.now() - heard) / 1000)} ago`,
 };

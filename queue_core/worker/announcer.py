@@ -32,5 +32,5 @@ class Announcer:
         for listener in list(self._listeners):
             try:
                 listener(event)
-            except Exception:
+            except BaseException:  # even SystemExit of a listener must not keep a task from its ack
                 _log.exception("The event listener %r failed at %s; the worker goes on.", listener, type(event).__name__)

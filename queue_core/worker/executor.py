@@ -94,6 +94,7 @@ class Executor:
         self._threads.close()
 
     async def _carry_out(self, run: Run, ended: Callable[[Claim, Ack], None]) -> None:
+        run.begun = True
         if self._announcer:
             self._announcer.say(TaskStarted(worker=self._worker, task=run.claim))
         outcome = await self._outcome(run)

@@ -12,6 +12,8 @@ from queue_core.worker.acker import Acker
 from queue_core.worker.loop import Loop, Report
 from queue_core.worker.running import Running
 
+SHORTEST: Final = 0.001
+"""Seconds; a store whose clock stands still must not keep the worker busy."""
 GATHER: Final = 0.002
 """Seconds that a freed slot of a busy worker may wait for others, so that one claim fills several."""
 
@@ -110,7 +112,7 @@ class Fetcher:
     def _pause(self, next_due: float | None) -> float:
         if self._hungry:  # something came while the store was asked
             return 0.0
-        return self._poll if next_due is None else min(next_due, self._poll)
+        return self._poll if next_due is None else min(max(next_due, SHORTEST), self._poll)
 
     async def _reconcile(self) -> None:
         """After trouble, give back what the store counts as ours and we do not know of: a claim whose answer was lost."""

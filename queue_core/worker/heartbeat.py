@@ -59,8 +59,8 @@ class Heartbeat:
                 pause = self._beat()
 
     def _beat(self) -> float:
-        self._watch()
         try:
+            self._watch()
             self._answered(self._backend.heartbeat(self._describe(self._vitals)))
         except StoreUnavailable:
             return self._every / 4  # sooner, because the lease is running out meanwhile

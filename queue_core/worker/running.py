@@ -23,13 +23,15 @@ class Ending(Enum):
 class Run:
     """One attempt that this worker makes."""
 
-    __slots__ = ("began", "claim", "ending", "limit", "recipe", "stuck", "task")
+    __slots__ = ("began", "begun", "claim", "ending", "limit", "recipe", "stuck", "task")
 
     def __init__(self, claim: Claim, recipe: Recipe, began: float) -> None:
         self.claim = claim
         self.recipe = recipe
         self.limit = claim.timeout or recipe.handler.timeout
         self.began = began
+        self.begun = False
+        """Whether its task has taken its first step. Cancelling it earlier would skip the step, and with it the ack."""
         self.ending: Ending | None = None
         self.stuck = False
         """Whether it was given up while its thread went on."""
@@ -39,7 +41,7 @@ class Run:
         """Cancel the handler. The first reason counts, except that a lost lease overrides all. Asking again cancels again."""
         if self.ending is None or ending is Ending.LOST:
             self.ending = ending
-        if self.task is not None:
+        if self.task is not None and self.begun:
             self.task.cancel()
 
 

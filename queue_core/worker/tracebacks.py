@@ -14,13 +14,13 @@ _TOLD: Final = "__prinia_error__"
 
 def error_info(error: BaseException) -> ErrorInfo:
     """What a person needs to know about ``error``: its causes too, without the frames of the worker that called the handler."""
-    told = getattr(error, _TOLD, None)
+    told = BaseException.__getattribute__(error, "__dict__").get(_TOLD)  # past whatever its class does to attributes
     return told if isinstance(told, ErrorInfo) else _describe(error)
 
 
 def remember(error: BaseException, info: ErrorInfo) -> BaseException:
     """Let ``error``, which comes from another process, be described by ``info``, which was made there."""
-    setattr(error, _TOLD, info)
+    BaseException.__setattr__(error, _TOLD, info)
     return error
 
 

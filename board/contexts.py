@@ -858,6 +858,22 @@ class ResultPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One call of a traceback."""
+
+    file: str
+    """Where the code is."""
+    line: int
+    """Its line there."""
+    function: str
+    """In which function; may be empty."""
+    code: str
+    """The line of code; may be empty."""
+    own: bool
+    """Whether it is the person's own code, not Python's, a library's or Prinia's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRow:
     """One attempt; its traceback belongs into ``<details>``."""
 
@@ -883,6 +899,8 @@ class AttemptRow:
     """The whole message when it is longer than the line."""
     traceback: str | None
     """The traceback as text."""
+    frames: tuple[Frame, ...]
+    """Its calls, outermost first; empty when the text does not look like Python's."""
     open: bool
     """Whether its details start open: the latest failure."""
 

@@ -126,6 +126,21 @@ def short_id(id: str) -> str:
     return id[-8:] if len(id) == 36 and id.count("-") == 4 else visible(id if len(id) <= 24 else f"{id[:23]}…")
 
 
+_JSON: Final = re.compile(
+    r'(?P<key>"(?:[^"\\]|\\.)*"(?=\s*:))|(?P<string>"(?:[^"\\]|\\.)*"?)|(?P<number>-?\d[\d.eE+-]*)|(?P<word>true|false|null)|(?P<mark>[^"\w-]+|.)',
+    re.DOTALL,
+)
+
+
+def json_tokens(text: str) -> list[tuple[str, str]]:
+    """JSON text in coloured pieces: ``key``, ``string``, ``number``, ``word`` and ``mark``. Together they are the text, also when it was cut.
+
+    >>> json_tokens('{"a": 1}')
+    [('mark', '{'), ('key', '"a"'), ('mark', ': '), ('number', '1'), ('mark', '}')]
+    """
+    return [(match.lastgroup or "mark", match[0]) for match in _JSON.finditer(text)]
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "iso": iso,
     "utc": utc,
@@ -139,5 +154,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "bytes": byte_size,
     "plural": plural,
     "visible": visible,
+    "json_tokens": json_tokens,
 }
 """By the names that templates use."""

@@ -26,6 +26,7 @@ from board.filters import plural, utc, visible
 from board.params import short
 from board.payloads import payload, redacted_text
 from board.screen import Ask, Fragment, NotFound, Screen
+from board.tracebacks import frames
 from board.views.rows import VERBS, Crew, task_row
 from board.views.timeline import phases
 from board.views.waiting import reasons
@@ -219,6 +220,7 @@ def _attempts(ask: Ask, task: Task, attempts: Sequence[Attempt]) -> AttemptsPart
 
 def _attempt(ask: Ask, task: Task, attempt: Attempt, place: int, *, opened: bool) -> AttemptRow:
     error = attempt.error
+    traceback = redacted_text(task.name, error.traceback, ask.redact) if error and error.traceback else None
     outcome = attempt.outcome.value if attempt.outcome else "running"
     started = int(attempt.started_at.timestamp() * 1000) if attempt.started_at else place
     return AttemptRow(
@@ -232,7 +234,8 @@ def _attempt(ask: Ask, task: Task, attempt: Attempt, place: int, *, opened: bool
         seconds=attempt.ran_for,
         error_line=redacted_text(task.name, error.line, ask.redact) if error else None,
         error_message=_long_message(ask, task, error) if error else None,
-        traceback=redacted_text(task.name, error.traceback, ask.redact) if error and error.traceback else None,
+        traceback=traceback,
+        frames=frames(traceback) if traceback else (),
         open=opened and attempt.outcome is not AttemptOutcome.SUCCEEDED,
     )
 

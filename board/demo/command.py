@@ -37,9 +37,10 @@ def run(args: argparse.Namespace) -> int:
         asyncio.run(prepare(store))
         where = address(args.host, listener)
         with children(folder, store, poison=args.poison):
-            print(banner(where, store, folder, kept=args.dir is not None), flush=True)
-            open_browser(where, wanted=not args.no_browser)
-            serve(Board(store, title="Prinia demo", environment="demo"), listener)
+            with contextlib.suppress(KeyboardInterrupt):
+                print(banner(where, store, folder, kept=args.dir is not None), flush=True)
+                open_browser(where, wanted=not args.no_browser)
+                serve(Board(store, title="Prinia demo", environment="demo"), listener)
             print("\nStopping the workers …", flush=True)
     print("Everything has ended." + ("" if args.dir else " The folder is gone."), flush=True)
     return OK

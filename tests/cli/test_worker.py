@@ -1,0 +1,93 @@
+"""``prinia worker`` and ``prinia board`` as processes: they say what runs, do their work, and end when they are asked to."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from tests.cli.conftest import Prinia
+
+PATIENCE = 30.0
+
+
+@contextmanager
+def process(folder: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
+    """``prinia`` in a process of its own, which is gone at the end."""
+    command = [sys.executable, "-u", "-m", "board.cli", *words]
+    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        assert child.stdout is not None
+        child.stdout.close()
+
+
+def read_until(child: "subprocess.Popen[str]", pattern: str) -> str:
+    """What the process said up to the first line that fits."""
+    assert child.stdout is not None
+    said = ""
+    for line in child.stdout:
+        said += line
+        if re.search(pattern, line):
+            return said
+    raise AssertionError(f"{pattern!r} was never said: {said}")
+
+
+def wait_for_state(run: Prinia, id: str, state: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while f'"status": "{state}"' not in (shown := run("tasks", "show", id, "--json").stdout):
+        assert time.monotonic() < deadline, shown
+        time.sleep(0.05)
+
+
+def test_a_worker_says_what_it_runs_and_runs_it(store: Prinia, app: Path) -> None:
+    id = store("push", "mail", "greet", '{"name": "Ada"}').stdout.split()[0]
+    with process(app.parent, "worker", "shop:app", "--name", "ada", "--concurrency", "3") as worker:
+        banner = read_until(worker, "stop ")
+        for words in ("shop:app", "SQLite tasks.db", "files, mail, slow", "broken, greet, slow", "3"):
+            assert words in banner
+        wait_for_state(store, id, "Done")
+        assert "ada" in store("workers", "list").stdout
+        assert "Hello, Ada." in store("tasks", "show", id).stdout
+
+
+def test_a_failed_task_is_shown_with_its_traceback(store: Prinia, app: Path) -> None:
+    id = store("push", "files", "broken", '{"path": "missing.txt"}', "--max-attempts", "1").stdout.split()[0]
+    with process(app.parent, "worker", "shop:app"):
+        wait_for_state(store, id, "Killed")
+    shown = store("tasks", "show", id).stdout
+    assert "Killed (exhausted)" in shown
+    assert "FileNotFoundError" in shown
+    assert "shop.py" in shown
+
+
+def test_sigterm_lets_the_running_task_finish(store: Prinia, app: Path) -> None:
+    id = store("push", "slow", "slow").stdout.split()[0]
+    with process(app.parent, "worker", "shop:app", "--queues", "slow") as worker:
+        read_until(worker, "slow has begun")
+        worker.send_signal(signal.SIGTERM)
+        rest = read_until(worker, "Stopped")
+        assert worker.wait(PATIENCE) == 0
+        assert "Traceback" not in rest
+    wait_for_state(store, id, "Done")
+
+
+def test_the_board_is_served_at_the_address_that_is_printed_and_ends_at_once(store: Prinia, tmp_path: Path) -> None:
+    with process(tmp_path, "board", "sqlite:///tasks.db", "--port", "0", "--environment", "test") as board:
+        address = re.search(r"http://\S+", read_until(board, "http://"))
+        assert address is not None
+        page = httpx2.get(address[0])
+        assert page.status_code == 200
+        assert "test" in page.text
+        with httpx2.stream("GET", f"{address[0]}live?view=%2F", timeout=PATIENCE) as stream:
+            assert stream.status_code == 200
+            board.send_signal(signal.SIGINT)
+            assert board.wait(PATIENCE) == 0

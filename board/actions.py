@@ -37,7 +37,7 @@ async def act_on_tasks(visit: Visit) -> Response:
         return await _confirm(visit, ask, verb, ids)
     reason = params.bounded("reason", form.get("reason"), params.MAX_REASON)
     report = await perform(ask, visit.permissions, verb.action, ids, visit.actor(reason))
-    return await _answer(visit, ask, told(report, verb, ask), ids)
+    return await _answer(visit, ask, await told(ask, report, verb), ids)
 
 
 async def act_on_queue(visit: Visit) -> Response:

@@ -10,7 +10,7 @@ from board.params import short
 from board.screen import Ask, NotFound
 from board.security import Permissions
 from board.views.rows import Crew, Verb, label_of
-from queue_core.expose import Action, Actor, QueueName, Report, Skipped, TaskId, TaskSummary
+from queue_core.expose import Action, Actor, QueueName, Report, Skipped, Status, TaskId, TaskSummary
 
 NAMED: Final = 10
 """Tasks that a confirmation or notice names."""
@@ -103,18 +103,25 @@ async def set_pause(ask: Ask, permissions: Permissions, queue: QueueName, action
     return notice("good", f"Paused queue {name}: workers take nothing from it; what runs goes on.")
 
 
-def told(report: Report, verb: Verb, ask: Ask) -> Notice:
+async def told(ask: Ask, report: Report, verb: Verb) -> Notice:
     """What an action did, in a sentence, and what it left alone and why."""
     changed, left = len(report.changed), len(report.skipped)
-    did = f"{verb.done[0].upper()}{verb.done[1:]} {plural(changed, 'task')}" if changed else f"No task was {verb.done}"
+    did = await _did(ask, report, verb) if changed else f"No task was {verb.done}"
     kept = f"; left {plural(left, 'task')} alone" if left else ""
     tone = "good" if changed and not left else "warn" if changed else "bad"
-    return notice(tone, f"{_asked(report, did)}{kept}.", _details(report.skipped))
+    return notice(tone, f"{did}{kept}.", _details(report.skipped))
 
 
-def _asked(report: Report, did: str) -> str:
-    """A running task is not dead yet when its kill was asked for."""
-    return f"{did} (a running one stops as soon as its worker hears of it)" if report.action is Action.KILL and report.changed else did
+async def _did(ask: Ask, report: Report, verb: Verb) -> str:
+    """A running task is not dead yet when its kill was asked for, so that is said apart."""
+    changed = len(report.changed)
+    if verb.action is not Action.KILL:
+        return verb.told.format(plural(changed, "task"))
+    stopping = sum(task.status is Status.RUNNING for task in await ask.store.summaries(report.changed))
+    asked = f"asked the workers of {plural(stopping, 'running task')} to stop {'it' if stopping == 1 else 'them'}"
+    if not stopping:
+        return verb.told.format(plural(changed, "task"))
+    return f"{verb.told.format(plural(changed - stopping, 'task'))} and {asked}" if changed > stopping else asked.capitalize()
 
 
 def _details(skipped: Sequence[Skipped]) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ class Verb:
     label: str
     done: str
     """``retried``."""
+    told: str
+    """What it did, with a place for the number of tasks."""
     title: str
     states: frozenset[Status]
     """Where it is allowed."""
@@ -55,6 +57,7 @@ VERBS: Final = (
         path="retry",
         label="Retry",
         done="retried",
+        told="Retried {}: Pending again and due now",
         title="Run it again, now, with one more attempt where needed.",
         states=RETRYABLE,
     ),
@@ -63,6 +66,7 @@ VERBS: Final = (
         path="run-now",
         label="Run now",
         done="made due now",
+        told="Made {} due now",
         title="Make it due now instead of later.",
         states=RESCHEDULABLE,
     ),
@@ -71,6 +75,7 @@ VERBS: Final = (
         path="kill",
         label="Kill",
         done="killed",
+        told="Killed {}",
         title="Stop it and make no further attempt.",
         states=KILLABLE,
         danger=True,
@@ -80,6 +85,7 @@ VERBS: Final = (
         path="delete",
         label="Delete",
         done="deleted",
+        told="Deleted {}",
         title="Remove it and its history for good.",
         states=DELETABLE,
         danger=True,

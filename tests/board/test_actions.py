@@ -87,7 +87,7 @@ async def test_without_javascript_the_person_returns_with_a_notice(client: httpx
     answer = await post(client, "/tasks/retry", {"id": task.id, "back": "/tasks?status=Killed"})
     assert answer.status_code == 303
     assert re.fullmatch(r"/tasks\?status=Killed&said=[\w-]+", answer.headers["location"])
-    assert "Retried 1 task." in (await client.get(answer.headers["location"])).text
+    assert "Retried 1 task: Pending again and due now." in (await client.get(answer.headers["location"])).text
 
 
 async def test_after_deleting_the_task_of_a_page_the_person_returns_to_the_list(client: httpx2.AsyncClient, connected: Connected) -> None:
@@ -184,3 +184,9 @@ async def test_a_queue_page_shows_who_paused_it(client: httpx2.AsyncClient, conn
     await connected.expose.pause("mail", actor=Actor(name="ana", reason="maintenance"))  # type: ignore[arg-type]
     page = (await client.get("/queues/mail")).text
     assert "ana" in page and "/queues/mail/resume" in page and "/queues/mail/pause" not in page
+
+
+async def test_the_kill_of_a_running_task_is_told_as_what_it_is(client: httpx2.AsyncClient, connected: Connected) -> None:
+    running, pending = await task_in(connected, Status.RUNNING), await push(connected)
+    answer = await post(client, "/tasks/kill", {"id": [running.id, pending.id], "confirmed": "yes"}, HTMX)
+    assert "Killed 1 task and asked the workers of 1 running task to stop it." in answer.text

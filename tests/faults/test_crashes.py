@@ -1,0 +1,194 @@
+"""Workers that die, freeze or misbehave. What a producer was told is stored must reach exactly one final state."""
+
+import asyncio
+import collections
+import signal
+from pathlib import Path
+
+import pytest
+
+from queue_core import App, NewTask
+from queue_core.codec import JsonCodec
+from queue_core.expose import Connected, Counts, QueueName, Status, TaskFilter, TaskId, connect
+from tests.faults.workers import Site, eventually, site
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+WORK = QueueName("work")
+KILLS = 2
+TASKS = 1_000
+
+
+async def opened(place: Site) -> Connected:
+    connected = connect(place.url)
+    await connected.backend.open()
+    return connected
+
+
+def new(name: str, **args: object) -> NewTask:
+    return NewTask(name=name, queue=WORK, args=JsonCodec().encode(args), max_attempts=20)
+
+
+async def push(connected: Connected, *tasks: NewTask) -> list[TaskId]:
+    return [pushed.task.id for pushed in await connected.backend.push(tasks)]
+
+
+async def work_counts(connected: Connected) -> Counts:
+    return (await connected.expose.counts()).get(WORK, Counts())
+
+
+async def until(connected: Connected, what: str, condition: "collections.abc.Callable[[Counts], bool]", place: Site, within: float = 60.0) -> Counts:
+    async with asyncio.timeout(within):
+        try:
+            while not condition(counts := await work_counts(connected)):
+                await asyncio.sleep(0.05)
+        except TimeoutError:
+            pytest.fail(f"{what} did not happen; now {counts}\n{place.logs()}")
+        return counts
+
+
+async def test_a_thousand_tasks_survive_two_killed_workers(tmp_path: Path) -> None:
+    with site(tmp_path) as place:
+        connected = await opened(place)
+        ids = await push(connected, *(new("step", number=number) for number in range(TASKS)))
+        place.worker("steady")
+        for life in range(KILLS):
+            victim = place.worker(f"victim-{life}")
+            before = len(place.events("end"))
+            eventually("the victim working", lambda: any(w == f"victim-{life}" for _, _, w in place.events("end")), site=place)  # noqa: B023
+            eventually("work going on", lambda: len(place.events("end")) > before + 50, site=place)  # noqa: B023
+            victim.send_signal(signal.SIGKILL)
+            victim.wait(10)
+        counts = await until(connected, "every task done", lambda counts: counts.done + counts.killed == TASKS, place)
+        assert counts == Counts(done=TASKS)
+
+        crashed = await crash_counts(connected, ids)
+        runs = place.runs()
+        assert set(runs) == set(range(TASKS)), "no task is lost"
+        for number, id in enumerate(ids):
+            assert runs[number] <= 1 + crashed[id], f"task {number} ran {runs[number]} times with {crashed[id]} crashes to explain it"
+        assert sum(crashed.values()) >= KILLS, "the killed workers held tasks, and history says so"
+        again = {number for number, times in place.runs("end").items() if times > 1}
+        assert all(crashed[ids[number]] for number in again), "nothing completes again without a crash"
+        await connected.backend.close()
+
+
+async def crash_counts(connected: Connected, ids: list[TaskId]) -> dict[TaskId, int]:
+    """How many workers died under each task, as the store remembers."""
+    tasks = [task for start in range(0, len(ids), 500) for task in await connected.expose.summaries(ids[start : start + 500])]
+    assert all(task.status is Status.DONE for task in tasks)
+    return {task.id: task.crashes for task in tasks}
+
+
+async def test_a_frozen_worker_changes_nothing_when_it_continues(tmp_path: Path) -> None:
+    with site(tmp_path) as place:
+        connected = await opened(place)
+        gate = tmp_path / "gate"
+        (id,) = await push(connected, new("long", number=1, until=str(gate)))
+        frozen = place.worker("frozen", concurrency=1)
+        eventually("the task starting", lambda: place.runs()[1] == 1, site=place)
+        frozen.send_signal(signal.SIGSTOP)
+
+        place.worker("other", concurrency=1)
+        eventually("the other worker taking over", lambda: place.runs()[1] == 2, within=30, site=place)
+        gate.touch()
+        await until(connected, "the other worker finishing", lambda counts: counts.done == 1, place)
+        finished = await connected.expose.fetch(id)
+        assert finished is not None
+        assert finished.worker == "other"
+
+        frozen.send_signal(signal.SIGCONT)
+        eventually("the frozen worker noticing", lambda: "lease" in (tmp_path / "frozen.log").read_text().lower(), site=place)
+        (after,) = await push(connected, new("step", number=2))  # both live on and the store still works
+        await until(connected, "a later task done", lambda counts: counts.done == 2, place)
+        assert await connected.expose.fetch(id) == finished, "the late worker changed nothing"
+        assert await connected.expose.fetch(after) is not None
+        await connected.backend.close()
+
+
+async def test_a_poison_task_ends_killed_and_its_neighbours_finish(tmp_path: Path) -> None:
+    with site(tmp_path) as place:
+        connected = await opened(place)
+        (poison,) = await push(connected, new("poison", number=0))
+        neighbours = await push(connected, *(new("step", number=number) for number in range(1, 21)))
+        for life in range(6):  # what a supervisor does
+            if (counts := await work_counts(connected)).live == 0:
+                break
+            process = place.worker(f"life-{life}", concurrency=2, lease_ttl=1.0)
+            await until_ended_or_idle(connected, process, place)
+        else:
+            counts = await work_counts(connected)
+        assert counts == Counts(done=len(neighbours), killed=1), place.logs()
+        task = await connected.expose.fetch(poison)
+        assert task is not None
+        assert task.reason == "crashed"
+        assert task.crashes == 4, "three crashes are forgiven, the fourth is final"
+        await connected.backend.close()
+
+
+async def until_ended_or_idle(connected: Connected, process: "object", place: Site) -> None:
+    async with asyncio.timeout(40):
+        while place.processes[-1].poll() is None and (await work_counts(connected)).live:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_restarted_worker_with_the_same_name_leaves_nothing_stranded(tmp_path: Path) -> None:
+    with site(tmp_path) as place:
+        connected = await opened(place)
+        gate = tmp_path / "gate"
+        await push(connected, new("long", number=1, until=str(gate)))
+        first = place.worker("same", concurrency=1, lease_ttl=60)
+        eventually("the task starting", lambda: place.runs()[1] == 1, site=place)
+        first.kill()
+        first.wait(10)
+        gate.touch()
+        place.worker("same", concurrency=1, lease_ttl=60)  # far sooner than the lease of its first life runs out
+        await until(connected, "the task done by the next life", lambda counts: counts.done == 1, place, within=20)
+        await connected.backend.close()
+
+
+async def test_a_handler_that_blocks_the_event_loop_is_not_declared_dead(tmp_path: Path) -> None:
+    with site(tmp_path) as place:
+        connected = await opened(place)
+        await push(connected, new("hog", number=1, pause=5.0))
+        place.worker("hogged", concurrency=1, lease_ttl=1.5)
+        place.worker("watcher", concurrency=1, lease_ttl=1.5)
+        await until(connected, "the hog done", lambda counts: counts.done == 1, place)
+        assert place.runs()[1] == 1
+        workers = {worker.name: worker.state for worker in await connected.expose.list_workers()}
+        assert workers == {"hogged": "running", "watcher": "running"}
+        await connected.backend.close()
+
+
+async def test_sigterm_drains_what_runs_and_gives_back_what_does_not(tmp_path: Path) -> None:
+    with site(tmp_path) as place:
+        connected = await opened(place)
+        await push(connected, *(new("step", number=number, pause=0.5) for number in range(40)))
+        process = place.worker("leaving", concurrency=4)
+        eventually("work going on", lambda: len(place.events("end")) >= 4, site=place)
+        process.terminate()
+        assert process.wait(15) == 0, place.logs()
+        counts = await work_counts(connected)
+        assert counts.queued == counts.running == counts.failed == counts.killed == 0
+        assert counts.done == len(place.events("end")) == len(place.events("start")), "what started finished and was acked"
+        leased = await connected.expose.list_tasks(TaskFilter(queue=WORK, statuses=(Status.QUEUED, Status.RUNNING)))
+        assert leased.tasks == []
+        await connected.backend.close()
+
+
+async def test_two_processes_run_each_handler_exactly_once(tmp_path: Path) -> None:
+    with site(tmp_path) as place:
+        connected = await opened(place)
+        place.worker("one")
+        place.worker("two")
+        for start in range(0, 2_000, 100):
+            await push(connected, *(new("step", number=number, pause=0) for number in range(start, start + 100)))
+        await until(connected, "every task done", lambda counts: counts.done == 2_000, place)
+        assert place.runs() == collections.Counter(range(2_000))
+        assert {worker for _, _, worker in place.events("start")} == {"one", "two"}
+        await connected.backend.close()
+
+
+def test_the_fault_tasks_are_registered() -> None:
+    from tests.faults.tasks import app
+
+    assert isinstance(app, App)

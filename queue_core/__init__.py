@@ -1,5 +1,7 @@
 """Prinia's queue: durable background tasks for Python."""
 
+from typing import TYPE_CHECKING
+
 from queue_core.app import App
 from queue_core.backend import Retention
 from queue_core.backoff import Retry
@@ -30,7 +32,9 @@ from queue_core.inject import INJECTED, AttemptNumber, Data, WorkerContext
 from queue_core.middleware import Call, Middleware, Next
 from queue_core.status import KillReason, Status
 from queue_core.task import NewTask, Task
-from queue_core.worker import Worker
+
+if TYPE_CHECKING:
+    from queue_core.worker import Worker
 
 __all__ = [
     "INJECTED",
@@ -73,3 +77,14 @@ __all__ = [
     "WorkerNameTaken",
     "WorkerStateError",
 ]
+
+
+if not TYPE_CHECKING:  # so that type checkers still report names that are not there
+
+    def __getattr__(name: str) -> object:
+        """Import the worker when somebody asks for it: programs that only push do not pay for it."""
+        if name == "Worker":
+            from queue_core.worker import Worker
+
+            return Worker
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,16 +1,15 @@
 """A leased row, and giving it back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from queue_core.backends._rows import to_json
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.status import Status
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A leased row, as far as settling it needs."""
+class Held(NamedTuple):
+    """A leased row, as far as settling it needs. A named tuple, because thousands a second are made."""
 
     id: str
     seq: int

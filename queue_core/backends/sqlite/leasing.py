@@ -1,9 +1,8 @@
 """What a worker does with tasks: claim, start, acknowledge, give back. Each function is one operation of the writer."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from heapq import merge
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from queue_core.backend import Claims
 from queue_core.backends import _rows
@@ -51,8 +50,7 @@ def _promote(tx: Transaction, queues: Iterable[QueueName]) -> None:
         tx.run("promote", queue=queue, now=tx.now, limit=PROMOTED_AT_ONCE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     seq: int
     queue: QueueName
     status: str
@@ -101,11 +99,15 @@ def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
 # --- leases ----------------------------------------------------------------------------------------------
 
 
-def _held(tx: Transaction, leases: Sequence[Lease], status: Status) -> dict[Lease, Held]:
-    """The rows on which a lease holds, and that are in ``status``."""
-    rows = {row[0]: Held(*row) for row in tx.rows("held", ids=text_list(lease.id for lease in leases))}
+def _held(tx: Transaction, leases: Sequence[Lease], status: Status) -> dict[str, Held]:
+    """The rows, by id, on which one of ``leases`` holds, and that are in ``status``."""
+    rows = {row[0]: Held._make(row) for row in tx.rows("held", ids=text_list(lease.id for lease in leases))}
     found = ((lease, rows.get(lease.id)) for lease in leases)
-    return {lease: row for lease, row in found if row and row.status == status and (row.boot, row.lease) == (lease.boot, lease.token)}
+    return {lease.id: row for lease, row in found if row and row.status == status and _matches(row, lease)}
+
+
+def _matches(row: Held, lease: Lease) -> bool:
+    return row.lease == lease.token and row.boot == lease.boot
 
 
 def start(tx: Transaction, leases: Sequence[Lease]) -> list[bool]:
@@ -115,12 +117,13 @@ def start(tx: Transaction, leases: Sequence[Lease]) -> list[bool]:
     for row in held.values():
         tx.tally.move(row.queue, Status.QUEUED, Status.RUNNING)
         tx.tally.waited(row.queue, tx.now - row.run_at)
-    return _each_once(leases, held)
+    return [_take(held, lease) is not None for lease in leases]
 
 
-def _each_once(leases: Sequence[Lease], held: dict[Lease, Held]) -> list[bool]:
-    """For each lease whether it held; of the same lease given twice, only the first did."""
-    return [held.pop(lease, None) is not None for lease in leases]
+def _take(held: dict[str, Held], lease: Lease) -> Held | None:
+    """The row on which ``lease`` holds; of the same lease given twice, only the first does."""
+    row = held.get(lease.id)
+    return held.pop(lease.id) if row and _matches(row, lease) else None
 
 
 def release(tx: Transaction, leases: Sequence[Lease]) -> int:
@@ -153,22 +156,15 @@ def leases(tx: Transaction, boot: BootId) -> list[Lease]:
 
 def ack(tx: Transaction, acks: Sequence[Ack]) -> list[bool]:
     """Store how attempts ended; see ``Backend.ack``."""
-    leases = [ack.lease for ack in acks]
-    held = _held(tx, leases, Status.RUNNING)
-    settled = [(_heed_kill(ack, row), row) for ack in _first_of_each(acks) if (row := held.get(ack.lease))]
+    held = _held(tx, [ack.lease for ack in acks], Status.RUNNING)
+    rows = [_take(held, ack.lease) for ack in acks]
+    settled = [(_heed_kill(ack, row), row) for ack, row in zip(acks, rows, strict=True) if row]
     tx.many("ack", [_ack_row(tx, ack, row) for ack, row in settled])
     for ack, row in settled:
         _count_ack(tx, ack, row)
         if ack.outcome is not AttemptOutcome.SUCCEEDED:
             keep_attempt(tx, row, ack.outcome, error=ack.error, ran_us=_us(ack.ran_for))
-    return _each_once(leases, held)
-
-
-def _first_of_each(acks: Sequence[Ack]) -> Iterable[Ack]:
-    firsts: dict[Lease, Ack] = {}
-    for ack in acks:
-        firsts.setdefault(ack.lease, ack)
-    return firsts.values()
+    return [row is not None for row in rows]
 
 
 def _heed_kill(ack: Ack, row: Held) -> Ack:

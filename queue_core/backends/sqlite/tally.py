@@ -1,5 +1,6 @@
 """What one transaction changes in the numbers and for the listeners: collected while it runs, written once at its end."""
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,8 @@ class Changes:
 class Tally:
     """Deltas of one transaction; dropped with it when it rolls back."""
 
+    known_queues: Set[str]
+    """Queues that need not be named again."""
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     metrics: dict[tuple[str, str], int] = field(default_factory=dict)
     topics: set[Topic] = field(default_factory=set)
@@ -86,7 +89,7 @@ class Tally:
         self._raise_versions(tx)
 
     def _name_queues(self, tx: "Transaction") -> None:
-        for queue in self.named:
+        for queue in self.named - self.known_queues:
             if tx.run("name_queue", queue=queue, now=tx.now):
                 self.topics.add(QUEUES)
 

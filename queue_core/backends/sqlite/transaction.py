@@ -1,7 +1,7 @@
 """One write transaction: statements by name, the store's now, and the tally of what it changes."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -20,10 +20,10 @@ class Transaction:
 
     __slots__ = ("_connection", "arrivals", "moment", "now", "tally")
 
-    def __init__(self, connection: sqlite3.Connection, now: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, now: int, known_queues: Set[str] = frozenset()) -> None:
         self._connection = connection
         self.arrivals = Arrivals(connection)
-        self.tally = Tally()
+        self.tally = Tally(known_queues)
         self.now = now
         self.moment: datetime = from_us(now)
 

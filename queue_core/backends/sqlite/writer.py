@@ -78,6 +78,7 @@ class Writer:
         self._closed = False
         self._seen = 0
         self._looked_at = 0.0
+        self._known_queues: set[str] = set()
         self.transactions = 0
         """How many transactions were committed."""
 
@@ -221,7 +222,7 @@ class Writer:
         connection = self._connection
         patiently(lambda: connection.execute("BEGIN IMMEDIATE"), LOCK_LIMIT)
         try:
-            tx = Transaction(connection, to_us(self._clock.now()))
+            tx = Transaction(connection, to_us(self._clock.now()), self._known_queues)
             results: list[_Result] = [(job, job.operation(tx), None) for job in jobs]
             tx.flush()
             connection.execute("COMMIT")
@@ -230,6 +231,7 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         self.transactions += 1
+        self._known_queues |= tx.tally.named
         return results, tx.tally.changes()
 
     def _explained(self, error: Exception) -> Exception:

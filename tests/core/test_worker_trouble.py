@@ -1,12 +1,14 @@
 """Workers whose store goes away, whose lease is lost, or whose acks are refused."""
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from queue_core import App, HandWoundClock, Status, StoreUnavailable, WorkerContext
+from queue_core import App, HandWoundClock, Retry, Status, StoreUnavailable, WorkerContext
 from queue_core.events import Event, LeaseLost, Start, StoreLost
 from queue_core.expose import Actor
 from queue_core.task import AttemptOutcome
@@ -203,3 +205,32 @@ async def test_a_store_that_is_away_at_the_end_does_not_keep_the_worker(app: App
     await eventually(lambda: "ack" in faulty.failed)
     worker.stop()
     await asyncio.wait_for(running, PATIENCE)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_store_that_fails_at_random_loses_no_task(app: App, faulty: FaultyBackend, seed: int) -> None:
+    dice = random.Random(seed)
+    runs: Counter[int] = Counter()
+
+    @app.task(max_attempts=3, retry=Retry(min=0, max=0))
+    async def work(n: int) -> int:
+        runs[n] += 1
+        await asyncio.sleep(dice.random() * 0.002)
+        if dice.random() < 0.1:
+            raise ValueError(n)
+        return n
+
+    @app.task
+    def threaded(n: int) -> int:
+        runs[n] += 1
+        return n
+
+    handles = await work.push_many({"n": n} for n in range(150))
+    handles += await threaded.push_many({"n": n} for n in range(150, 200))
+    faulty.fail = lambda verb: StoreUnavailable(verb) if verb in {"claim", "ack", "heartbeat", "leases", "rescue"} and dice.random() < 0.3 else None
+    async with working(app, concurrency=13, heartbeat_every=0.05, lease_ttl=30, shutdown_timeout=PATIENCE):
+        tasks = [await becomes(handle, Status.DONE, Status.KILLED) for handle in handles]
+    assert {task.crashes for task in tasks} == {0}
+    assert all(task.attempts == runs[n] for n, task in enumerate(tasks))
+    assert "claim" in faulty.failed
+    assert "ack" in faulty.failed

@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ ACTIONS = ("kill", "retry", "run_now", "reschedule", "delete")
 
 settings.register_profile(
     "prinia",
-    max_examples=40,
+    max_examples=50,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
@@ -130,6 +131,22 @@ class Days(RuleBasedStateMachine):
         rescued = self.run(self.backend.rescue())
         assert (rescued.pending, rescued.killed) == self.model.rescue()
 
+    @rule(start=st.integers(0, 3))
+    def a_worker_dies_with_its_hands_full(self, start: int) -> None:
+        self.claim(0, QUEUES, 3, start)
+        self.time_passes(TTL + 1)
+        self.rescue()
+        self.register("anna")
+        self.claim(0, QUEUES, 3, start)
+
+    @rule(outcome=st.sampled_from(["ok", "error", "defer", "give back"]), ask=st.booleans())
+    def a_task_is_run(self, outcome: str, ask: bool) -> None:
+        self.claim(0, QUEUES, 1, 1)
+        if self.claims and ask:
+            self._act("kill", [self.claims[-1][0].id])
+        if self.claims:
+            self.ack(0, outcome, 0)
+
     @rule(seconds=st.sampled_from([1, 2, 5, TTL, TTL + 1]))
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(seconds)
@@ -194,14 +211,16 @@ class Days(RuleBasedStateMachine):
 
     def _claim(self, number: int) -> tuple[Claim, int]:
         """One of the latest claims, stale or not."""
-        return self.claims[-1 - number % min(len(self.claims), 8)]
+        return self.claims[-1 - number % min(len(self.claims), 6)]
 
     # --- acting --------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.ids)
     @rule(action=st.sampled_from(ACTIONS), numbers=st.lists(ANY_TASK, min_size=1, max_size=3), delay=st.integers(-2, 5))
     def act(self, action: str, numbers: list[int], delay: int) -> None:
-        ids = [TaskId(self.ids[number % len(self.ids)]) for number in numbers]
+        self._act(action, [TaskId(self.ids[-1 - number % len(self.ids)]) for number in numbers], delay)
+
+    def _act(self, action: str, ids: list[TaskId], delay: int = 0) -> None:
         arguments: list[Any] = [ids]
         if action == "reschedule":
             arguments.append(self.clock.now() + timedelta(seconds=delay))
@@ -230,30 +249,21 @@ class Days(RuleBasedStateMachine):
     # --- what must hold after every step -----------------------------------------------------------------------
 
     @invariant()
-    def the_tasks_agree(self) -> None:
-        stored = {task.id: self._told(task) for task in self.run(listed(self.connected))}
-        assert stored == {id: _told(task) for id, task in self.model.tasks.items()}
+    def the_store_agrees_with_the_model(self) -> None:
+        self.run(self._compare())
 
-    @invariant()
-    def the_numbers_agree(self) -> None:
-        statuses: dict[str, dict[str, int]] = {}
-        for task in self.model.tasks.values():
-            of_queue = statuses.setdefault(task.queue, {})
-            of_queue[task.status] = of_queue.get(task.status, 0) + 1
-        counts = {queue: number for queue, number in self.run(self.connected.expose.counts()).items() if number.total}
-        assert counts == {queue: Counts.from_mapping(numbers) for queue, numbers in statuses.items()}
-
-    @invariant()
-    def the_leases_agree(self) -> None:
+    async def _compare(self) -> None:
+        expose, model = self.connected.expose, self.model
+        stored = {task.id: self._told(task) for task in await listed(self.connected)}
+        assert stored == {id: _told(task) for id, task in model.tasks.items()}
+        counts = {queue: number for queue, number in (await expose.counts()).items() if number.total}
+        assert counts == _counts(model)
         for boot in self.boots[-3:]:
-            assert {lease.id for lease in self.run(self.backend.leases(boot))} == {task.id for task in self.model.held_by(boot)}
-            asked = {task.id for task in self.model.held_by(boot) if task.kill_asked}
-            assert {lease.id for lease in self.run(self.backend.kill_requests(boot))} == asked
-
-    @invariant()
-    def the_workers_agree(self) -> None:
-        workers = {worker.boot: worker.state for worker in self.run(self.connected.expose.list_workers())}
-        assert workers == {BootId(worker.boot): WorkerState(worker.state) for worker in self.model.workers.values()}
+            held = model.held_by(boot)
+            assert {lease.id for lease in await self.backend.leases(boot)} == {task.id for task in held}
+            assert {lease.id for lease in await self.backend.kill_requests(boot)} == {task.id for task in held if task.kill_asked}
+        states = {worker.boot: worker.state for worker in await expose.list_workers()}
+        assert states == {BootId(worker.boot): WorkerState(worker.state) for worker in model.workers.values()}
 
     def _stored(self, id: str) -> TaskSummary:
         [task] = self.run(self.connected.expose.summaries([TaskId(id)]))
@@ -275,6 +285,13 @@ def _told(task: ModelTask) -> tuple[object, ...]:
         *(task.status, task.reason, task.attempts, task.max_attempts, task.crashes, task.priority),
         *(task.run_at, task.done_at, task.kill_asked),
     )
+
+
+def _counts(model: Lifecycle) -> dict[str, Counts]:
+    numbers: dict[str, Counter[str]] = {}
+    for task in model.tasks.values():
+        numbers.setdefault(task.queue, Counter())[task.status] += 1
+    return {queue: Counts.from_mapping(number) for queue, number in numbers.items()}
 
 
 def _outcome(name: str, delay: int) -> Outcome:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -92,6 +92,8 @@ class Guard:
 
         try:
             await self._app(scope, receive, noting)
+        except ClientDisconnect:
+            return  # nobody is left to be answered
         except Exception as error:
             fault = fault_of(error)
             if fault.status == 500:

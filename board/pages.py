@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
@@ -16,7 +17,7 @@ from board.site import Site, Visit, canonical, view_at
 from board.urls import name_of
 from board.views.rows import rows_of
 from board.views.task import find, stored
-from queue_core.expose import StoreUnavailable, TaskId
+from queue_core.expose import InvalidValue, StoreUnavailable, TaskId
 
 VARY = {"Vary": "HX-Request, HX-Target"}
 PARTS = ("arguments", "result", "metadata")
@@ -54,8 +55,18 @@ async def rows(visit: Visit) -> Response:
     query = Query.parse(visit.request.scope["query_string"].decode("latin-1"))
     ids = [TaskId(id) for id in query.all("id")[: params.MAX_ROWS]]
     await visit.site.opening.ready()
-    ask = visit.ask(canonical(query.get("view") or "/tasks"))
-    return patch(visit.site, await rows_of(ask, ids))
+    return patch(visit.site, await rows_of(visit.ask(_seen_on(visit)), ids))
+
+
+def _seen_on(visit: Visit) -> str:
+    """The page that asks for rows, so that they lead back to it; the list of all tasks when it does not say."""
+    parts = urlsplit(visit.request.headers.get("referer", ""))
+    root = visit.urls.root
+    inside = parts.path[len(root) :] if parts.path.startswith(f"{root}/") else "/tasks"
+    try:
+        return canonical(f"{inside}?{parts.query}" if parts.query else inside)
+    except InvalidValue:
+        return "/tasks"
 
 
 async def text(visit: Visit) -> Response:

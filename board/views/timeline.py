@@ -30,12 +30,12 @@ class Stretch:
         return max((self.end - self.start).total_seconds(), 0.0) if self.end else None
 
 
-def phases(task: Task, attempts: Sequence[Attempt]) -> tuple[Phase, ...]:
+def phases(task: Task, attempts: Sequence[Attempt], now: datetime) -> tuple[Phase, ...]:
     """The task's life from its push on: scheduled, waited, ran, backoff, ran …"""
-    return _placed([stretch for stretch in _stretches(task, attempts) if stretch.seconds != 0])
+    return _placed([stretch for stretch in _stretches(task, attempts, now) if stretch.seconds != 0])
 
 
-def _stretches(task: Task, attempts: Sequence[Attempt]) -> list[Stretch]:
+def _stretches(task: Task, attempts: Sequence[Attempt], now: datetime) -> list[Stretch]:
     """Gaps and runs in turn."""
     stretches: list[Stretch] = []
     at = task.created_at
@@ -43,11 +43,18 @@ def _stretches(task: Task, attempts: Sequence[Attempt]) -> list[Stretch]:
         if attempt.started_at is None:
             continue
         stretches += _gap(task, at, attempt.started_at, first=not stretches)
-        end = attempt.finished_at if attempt.outcome else None
+        end = _end(attempt)
         outcome = attempt.outcome.value if attempt.outcome else "running"
         stretches.append(Stretch("ran", f"Attempt {attempt.number} ran", attempt.started_at, end, outcome))
         at = end or attempt.started_at
-    return stretches + _tail(task, at, first=not stretches)
+    return stretches + _tail(task, at, now, first=not stretches)
+
+
+def _end(attempt: Attempt) -> datetime | None:
+    """When the handler ended, which is a little before that was stored; None while it runs."""
+    if attempt.outcome is None or attempt.started_at is None:
+        return None
+    return attempt.started_at + timedelta(seconds=attempt.ran_for) if attempt.ran_for is not None else attempt.finished_at
 
 
 def _gap(task: Task, start: datetime, end: datetime, *, first: bool) -> list[Stretch]:
@@ -59,11 +66,12 @@ def _gap(task: Task, start: datetime, end: datetime, *, first: bool) -> list[Str
     return [_waiting("waited" if first else "backoff", start, end)]
 
 
-def _tail(task: Task, start: datetime, *, first: bool) -> list[Stretch]:
+def _tail(task: Task, start: datetime, now: datetime, *, first: bool) -> list[Stretch]:
     """What comes after the last run, until now or the end."""
     match task.status:
         case Status.PENDING | Status.FAILED if task.run_at > start:
-            return [_waiting("scheduled" if first else "backoff", start, task.run_at), _waiting("waited", task.run_at, None)]
+            due = [_waiting("waited", task.run_at, None)] if task.run_at <= now else []
+            return [_waiting("scheduled" if first else "backoff", start, task.run_at), *due]
         case Status.PENDING | Status.FAILED:
             return [_waiting("waited", start, None)]
         case Status.QUEUED:

@@ -1,8 +1,13 @@
 """The board under any prefix, in any host, behind a proxy, twice in one process, and without the host's lifespan."""
 
 import asyncio
+import os
 import re
+import socket
+import subprocess
+import sys
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,7 +19,7 @@ from starlette.routing import Mount, Router
 from board import Board
 from board.urls import segment
 from queue_core.expose import Connected, InvalidValue, Status, UnknownScheme, connect
-from tests.board.helpers import HTMX, client_of, fetch, live_of, post, push, reading, task_in
+from tests.board.helpers import HTMX, client_of, eventually, fetch, live_of, post, push, reading, task_in
 from tests.served import BoardServer
 
 PREFIX = "/ops/queue"
@@ -175,6 +180,45 @@ async def test_a_real_server_serves_and_stops_at_once_while_a_page_is_open() -> 
                     if "tasks-chips" in text:
                         server._server.should_exit = True
                 assert "event: closing" in text
+
+
+HOST = """
+from fastapi import FastAPI
+from board import Board
+
+app = FastAPI()
+app.mount("/ops/queue", Board("memory://"))
+"""
+
+
+async def test_a_plain_uvicorn_host_stops_soon_while_a_page_is_open(tmp_path: Path) -> None:
+    (tmp_path / "host.py").write_text(HOST)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = str(listener.getsockname()[1])
+    command = [sys.executable, "-m", "uvicorn", "host:app", "--port", port, "--log-level", "error"]
+    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            await eventually(lambda: _answers(client))
+            async with client.stream("GET", "/ops/queue/live?view=/tasks") as stream:
+                text = ""
+                async for chunk in stream.aiter_text():
+                    text += chunk
+                    if "tasks-chips" in text and process.poll() is None:
+                        process.terminate()
+        assert "event: closing" in text
+        process.wait(10)
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def _answers(client: httpx2.AsyncClient) -> bool:
+    try:
+        return (await client.get("/ops/queue/healthz")).status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 # --- several stores ------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Every page: whole, in parts, empty, full of hostile data, and when something is wrong."""
 
 import asyncio
+import itertools
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ from markupsafe import escape
 from board import Board
 from board.filters import dom_id
 from board.urls import segment
+from board.views.timeline import phases
 from queue_core.expose import Actor, Connected, Status, StoreUnavailable
 from tests.board.helpers import BOOM, HTMX, client_of, ids_in, push, task_in
 from tests.conformance.helpers import registered
@@ -226,6 +228,37 @@ async def test_bad_input_gets_a_sentence_and_a_way_back(client: httpx2.AsyncClie
     answer = await client.get(path)
     assert answer.status_code == 422 and sentence in answer.text
     assert 'href="/"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [
+        ("http://localhost/queues/mail?status=Pending", "/queues/mail?status=Pending"),
+        ("", "/tasks"),
+        ("http://localhost//evil.example", "/tasks"),
+        ("http://evil.example/\\\\x", "/tasks"),
+    ],
+)
+async def test_rows_that_are_asked_for_again_lead_back_to_the_page_that_asks(
+    client: httpx2.AsyncClient, connected: Connected, referer: str, back: str
+) -> None:
+    task = await push(connected, queue="mail")
+    row = await client.get("/tasks/rows", params={"id": task.id}, headers={**HTMX, "Referer": referer})
+    page = await client.get(back)
+    assert row.text in page.text
+
+
+async def test_the_times_of_a_task_add_up(connected: Connected) -> None:
+    task = await task_in(connected, Status.KILLED)
+    shown = phases(task, await connected.expose.attempts(task.id), await connected.expose.now())
+    assert [phase.kind for phase in shown][-1] == "ran" and shown[-1].outcome == "failed" and shown[-1].seconds == 0.5
+    assert abs(sum(phase.width for phase in shown) - 100) < 0.1
+    assert all(abs(before.x + before.width - after.x) < 0.1 for before, after in itertools.pairwise(shown))
+
+
+async def test_a_task_that_is_not_due_shows_no_wait_for_a_worker(connected: Connected) -> None:
+    task = await push(connected, run_after=600.0)
+    assert [phase.kind for phase in phases(task, [], await connected.expose.now())] == ["scheduled"]
 
 
 # --- when something is wrong ----------------------------------------------------------------------------------

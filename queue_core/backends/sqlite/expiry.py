@@ -13,7 +13,8 @@ def expire_waiting(tx: Transaction) -> int:
     """Kill waiting tasks whose ``expires_at`` has passed; how many. A bounded batch."""
     expired = tx.rows("expirable", now=tx.now, limit=EXPIRED_AT_ONCE)
     if expired:
-        tx.many("expire", [{"seq": seq, "now": tx.now} for seq, _, _ in expired])
-    for _, queue, status in expired:
+        tx.many("expire", [{"seq": seq, "now": tx.now} for seq, *_ in expired])
+    for _, id, queue, status in expired:
+        tx.tally.ended.add(id)
         tx.tally.move(queue, status, Status.KILLED)
     return len(expired)

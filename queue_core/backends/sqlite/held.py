@@ -30,3 +30,5 @@ def give_back(tx: Transaction, rows: Sequence[Held]) -> None:
     for row in rows:
         tx.tally.move(row.queue, row.status, Status.PENDING if row.kill_requested_at is None else Status.KILLED)
         tx.tally.work.add(row.queue)
+        if row.kill_requested_at is not None:
+            tx.tally.ended.add(row.id)

@@ -206,7 +206,9 @@ def _count_ack(tx: Transaction, ack: Ack, row: Held) -> None:
     tally.ran(row.queue, _us(ack.ran_for))
     if ack.status in {Status.DONE, Status.FAILED}:
         tally.count(row.queue, ack.status.value.lower())
-    if not ack.status.is_final:
+    if ack.status.is_final:
+        tally.ended.add(row.id)
+    else:
         tally.work.add(row.queue)
 
 

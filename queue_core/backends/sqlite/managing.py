@@ -82,6 +82,7 @@ def kill(tx: Transaction, targets: Sequence[Target]) -> None:
     _each(tx, "kill", others, now=tx.now)
     for target in others:
         tx.tally.move(target.held.queue, target.held.status, Status.KILLED)
+        tx.tally.ended.add(target.held.id)
     tx.tally.boots.update(target.held.boot for target in targets if target.held.boot)
 
 

@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from queue_core.backends.sqlite.datagrams import ALL, AVAILABLE, WORK, Mailbox, Post, folder_of
+from queue_core.backends.sqlite.datagrams import ALL, AVAILABLE, WORK, Interest, Mailbox, Post, folder_of
 from queue_core.backends.sqlite.tally import Changes
 from queue_core.backends.sqlite.wake import Hub
 from queue_core.expose import ALL_TOPICS, Topic
@@ -31,7 +31,7 @@ class Signals:
         self._lock = threading.Lock()
         self._folder: Path | None = None
         self._mailbox: Mailbox | None = None
-        self._interest: str | None = None
+        self._interest: Interest | None = None
         self._post: Post | None = None
         self._seen: dict[Topic, int] = {}
         self._eager_until = 0.0
@@ -64,12 +64,17 @@ class Signals:
         self._hub.tell(changes)
         self._send(changes)
 
-    def foreign_commit(self, versions: Mapping[Topic, int]) -> None:
-        """Another connection committed something, and the topics have changed so often now."""
+    def awaited(self) -> list[str]:
+        """The ids of the tasks whose end somebody waits for."""
+        return self._hub.awaited
+
+    def foreign_commit(self, versions: Mapping[Topic, int], ended: Sequence[str]) -> None:
+        """Another connection committed something; the topics have changed so often now, and these awaited tasks have ended."""
         changed = {topic: version for topic, version in versions.items() if self._seen.get(topic) != version}
         self._seen.update(changed)
         self._quick_until = time.monotonic() + _QUICK_FOR
         self._hub.wake_workers()
+        self._hub.tell_ended(ended)
         self._hub.tell_topics(changed or [ALL_TOPICS])  # a commit without topics is somebody's own SQL
         self._pass_on(changed)
 
@@ -92,16 +97,15 @@ class Signals:
         self._nudge()
 
     def refresh(self) -> None:
-        """Listen to other processes as long as, and as far as, somebody listens here."""
+        """Listen to other processes as far as somebody listens here, and go on until the store is closed."""
         with self._lock:
-            wanted = ALL if self._hub.has_watchers else WORK if self._hub.has_workers else None
-            if self._folder is None or wanted == self._interest:
+            wanted = ALL if self._hub.wants_all else WORK if self._hub.has_workers else None
+            if self._folder is None or wanted is None or self._interest in {wanted, ALL}:
                 return
             old, self._mailbox = self._mailbox, _mailbox(self._folder, wanted, self._received)
             self._interest = wanted
         if old is not None:
             old.close()
-        self._nudge()
 
     def close(self) -> None:
         """Tell and hear no more."""
@@ -118,14 +122,12 @@ class Signals:
             self._hub.wake_workers()
         else:
             self._hub.tell(changes)
-        if self._hub.has_watchers:
+        if self._hub.wants_all:
             self._nudge()  # the writer then sees what changed
 
 
-def _mailbox(folder: Path, interest: str | None, receive: Callable[[Changes, bool], None]) -> Mailbox | None:
+def _mailbox(folder: Path, interest: Interest, receive: Callable[[Changes, bool], None]) -> Mailbox | None:
     """A mailbox; None where there can be none, and looking for commits must do."""
-    if interest is None:
-        return None
     try:
         return Mailbox(folder, interest, receive)
     except OSError:

@@ -28,6 +28,8 @@ class Changes:
     """Queues whose workers should look again."""
     boots: frozenset[str] = frozenset()
     """Process lives of workers that should look again."""
+    ended: frozenset[str] = frozenset()
+    """Ids of tasks that reached a final state."""
 
     def __bool__(self) -> bool:
         return bool(self.versions or self.work or self.boots)
@@ -46,6 +48,7 @@ class Tally:
     claimed: set[str] = field(default_factory=set)
     work: set[str] = field(default_factory=set)
     boots: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
     versions: dict[Topic, int] = field(default_factory=dict)
 
     def move(self, queue: str, was: str | None, becomes: str | None, n: int = 1) -> None:
@@ -77,7 +80,7 @@ class Tally:
 
     def changes(self) -> Changes:
         """What to tell the listeners once the transaction is committed."""
-        return Changes(self.versions, frozenset(self.work), frozenset(self.boots))
+        return Changes(self.versions, frozenset(self.work), frozenset(self.boots), frozenset(self.ended))
 
     def flush(self, tx: "Transaction") -> None:
         """Write everything collected."""

@@ -7,33 +7,32 @@ from typing import Final
 from queue_core.backends import _rows
 from queue_core.backends._rows import text_list
 from queue_core.backends.sqlite.store import Store
-from queue_core.backends.sqlite.wake import Watcher
+from queue_core.backends.sqlite.wake import Waiter
 from queue_core.errors import ResultTimeout, StoreUnavailable, UnknownTask
 from queue_core.ids import TaskId
 from queue_core.task import Task
 
 LOOK_AGAIN: Final = 1.0
 """Seconds after which to look without having been told of a change."""
-_REST_PER_ID: Final = 0.000_02
-"""Seconds between two looks, for each task that is waited for: so that looking takes a small share of the time."""
 
 
 async def wait_for(store: Store, ids: Sequence[TaskId], timeout: float | None) -> AsyncIterator[Task]:
     """Yield each task once, as it reaches a final state."""
     waiting = dict.fromkeys(ids)
     deadline = _Deadline(timeout)
-    with Watcher(store.hub) as watcher:
+    with Waiter(store.hub, ids) as waiter:
+        told: set[str] = set()
         while waiting:
-            for task in await _finished(store, list(waiting)):
-                del waiting[task.id]
-                yield task
+            for task in await _finished(store, list(waiting), told):
+                if task.id in waiting:
+                    del waiting[task.id]
+                    yield task
             if not waiting:
                 return
-            if watcher.closed:
+            if waiter.closed:
                 _ = store.writer  # says that the store is closed
             deadline.check(waiting)
-            await asyncio.sleep(min(len(waiting) * _REST_PER_ID, LOOK_AGAIN))
-            await watcher.wait(deadline.left(LOOK_AGAIN))
+            told = await waiter.wait(deadline.left(LOOK_AGAIN))
 
 
 class _Deadline:
@@ -54,14 +53,21 @@ class _Deadline:
             raise ResultTimeout(f"{len(ids)} of the awaited tasks did not finish in time, the first is {ids[0]}. They go on; wait again.")
 
 
-async def _finished(store: Store, ids: Sequence[TaskId]) -> list[Task]:
-    """Those that are final, in the order in which they became so; none while the store cannot be read. Raises UnknownTask."""
-    asked = text_list(ids)
+async def _finished(store: Store, ids: Sequence[TaskId], told: set[str]) -> list[Task]:
+    """Those that are final, in the order in which they became so, looking at those that are ``told`` to be, or else at all.
+
+    None while the store cannot be read. Raises UnknownTask.
+    """
     try:
-        stored = {id for id, _ in await store.rows("stored_ids", ids=asked)}
-        unknown = [id for id in ids if id not in stored]
-        if unknown:
-            raise UnknownTask(unknown)
-        return [_rows.task(row) for row in await store.rows("fetch_final", ids=asked)]
+        if not told:
+            await _check_stored(store, ids)
+        return [_rows.task(row) for row in await store.rows("fetch_final", ids=text_list(told or ids))]
     except StoreUnavailable:
         return []
+
+
+async def _check_stored(store: Store, ids: Sequence[TaskId]) -> None:
+    stored = {id for (id,) in await store.rows("stored_ids", ids=text_list(ids))}
+    unknown = [id for id in ids if id not in stored]
+    if unknown:
+        raise UnknownTask(unknown)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from queue_core.backends.sqlite.tally import Changes
-from queue_core.expose import ALL_TOPICS, Topic
+from queue_core.expose import Topic
 from queue_core.ids import BootId, QueueName
 
 
@@ -104,6 +104,43 @@ class Watcher:
         return topics
 
 
+class Waiter:
+    """Waits for particular tasks to end."""
+
+    def __init__(self, hub: "Hub", ids: Iterable[str]) -> None:
+        self._hub = hub
+        self._ended: set[str] = set()
+        self._lock = threading.Lock()
+        self.ids = frozenset(ids)
+        self.closed = False
+
+    def __enter__(self) -> "Waiter":
+        self._bell = Bell()
+        self._hub.add_waiter(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._hub.remove_waiter(self)
+
+    def tell(self, id: str) -> None:
+        """Say that a task ended. From any thread."""
+        with self._lock:
+            self._ended.add(id)
+        self._bell.ring()
+
+    def close(self) -> None:
+        """Let the waiter look for the last time."""
+        self.closed = True
+        self._bell.ring()
+
+    async def wait(self, timeout: float) -> set[str]:
+        """The tasks that ended since the last call; empty after ``timeout`` seconds, or when the store was closed."""
+        await self._bell.wait(timeout)
+        with self._lock:
+            ended, self._ended = self._ended, set()
+        return ended
+
+
 class Hub:
     """All listeners of one opened store. Thread-safe."""
 
@@ -111,6 +148,7 @@ class Hub:
         self._lock = threading.Lock()
         self._workers: tuple[WorkerBell, ...] = ()
         self._watchers: tuple[Watcher, ...] = ()
+        self._awaited: dict[str, tuple[Waiter, ...]] = {}
         self._on_change = on_change
 
     @property
@@ -119,14 +157,36 @@ class Hub:
         return bool(self._workers)
 
     @property
-    def has_watchers(self) -> bool:
-        """Whether anybody watches."""
-        return bool(self._watchers)
+    def wants_all(self) -> bool:
+        """Whether anybody listens to more than work."""
+        return bool(self._watchers or self._awaited)
 
     @property
     def has_listeners(self) -> bool:
         """Whether anybody listens."""
-        return bool(self._workers or self._watchers)
+        return bool(self._workers or self._watchers or self._awaited)
+
+    @property
+    def awaited(self) -> list[str]:
+        """The ids of all tasks that somebody waits for."""
+        return list(self._awaited.copy())
+
+    def add_waiter(self, waiter: Waiter) -> None:
+        """Tell ``waiter`` from now on."""
+        with self._lock:
+            for id in waiter.ids:
+                self._awaited[id] = (*self._awaited.get(id, ()), waiter)
+        self._on_change()
+
+    def remove_waiter(self, waiter: Waiter) -> None:
+        """Tell ``waiter`` no more."""
+        with self._lock:
+            for id in waiter.ids:
+                others = tuple(other for other in self._awaited[id] if other is not waiter)
+                if others:
+                    self._awaited[id] = others
+                else:
+                    del self._awaited[id]
 
     def add_worker(self, worker: WorkerBell) -> None:
         """Tell ``worker`` from now on."""
@@ -157,7 +217,15 @@ class Hub:
         for worker in self._workers:
             if worker.cares_for(changes):
                 worker.ring()
+        self.tell_ended(changes.ended)
         self.tell_topics(changes.versions)
+
+    def tell_ended(self, ids: Iterable[str]) -> None:
+        """Tell those who wait for one of these tasks."""
+        if self._awaited:
+            for id in ids:
+                for waiter in self._awaited.get(id, ()):
+                    waiter.tell(id)
 
     def tell_topics(self, topics: Iterable[Topic]) -> None:
         """Tell all watchers."""
@@ -169,13 +237,10 @@ class Hub:
         for worker in self._workers:
             worker.ring()
 
-    def wake_all(self) -> None:
-        """Let everybody look again: anything may have changed."""
-        self.wake_workers()
-        self.tell_topics([ALL_TOPICS])
-
     def close(self) -> None:
-        """Let all watchers end, and wake the workers."""
+        """Let all watchers and waiters end, and wake the workers."""
+        for waiter in {waiter for waiters in self._awaited.copy().values() for waiter in waiters}:
+            waiter.close()
         for watcher in self._watchers:
             watcher.close()
         self.wake_workers()

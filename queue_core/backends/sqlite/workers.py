@@ -141,5 +141,7 @@ def _record(tx: Transaction, held: Held, reason: KillReason | None) -> None:
     tx.tally.move(held.queue, held.status, Status.KILLED if reason else Status.PENDING)
     tx.tally.work.add(held.queue)
     tx.tally.boots.add(held.boot)
+    if reason is not None:
+        tx.tally.ended.add(held.id)
     if held.status == Status.RUNNING:
         keep_attempt(tx, held, AttemptOutcome.CRASHED)

@@ -10,13 +10,14 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from queue_core.backends._rows import text_list
 from queue_core.backends.sqlite.failures import explain, is_busy
 from queue_core.backends.sqlite.patience import LOCK_LIMIT, patiently
 from queue_core.backends.sqlite.schema import Synchronous, open_writer
@@ -50,8 +51,12 @@ class Listener(Protocol):
         """The store is open, and each topic has changed so often."""
         ...
 
-    def foreign_commit(self, versions: Mapping[Topic, int]) -> None:
-        """Another connection committed something, and each topic has changed so often."""
+    def awaited(self) -> list[str]:
+        """The ids of the tasks whose end somebody waits for."""
+        ...
+
+    def foreign_commit(self, versions: Mapping[Topic, int], ended: Sequence[str]) -> None:
+        """Another connection committed something; each topic has changed so often, and these awaited tasks have ended."""
         ...
 
 
@@ -184,7 +189,7 @@ class Writer:
         version = self._data_version()
         if version != self._seen:
             self._seen = version
-            self._listener.foreign_commit(self._versions())
+            self._listener.foreign_commit(self._versions(), self._ended(self._listener.awaited()))
 
     def _data_version(self) -> int:
         """A number that moves when another connection commits, and never for our own commits."""
@@ -198,6 +203,15 @@ class Writer:
             return dict(self._connection.execute(sql("versions")).fetchall())
         except sqlite3.Error:
             return {}
+
+    def _ended(self, ids: Sequence[str]) -> list[str]:
+        """Those of ``ids`` that have reached a final state."""
+        if not ids:
+            return []
+        try:
+            return [id for (id,) in self._connection.execute(sql("ended"), {"ids": text_list(ids)}).fetchall()]
+        except sqlite3.Error:
+            return []
 
     def _settle(self, jobs: list[_Job]) -> None:
         """Run ``jobs`` in one transaction; where one of them fails, in halves, so that it fails no other."""

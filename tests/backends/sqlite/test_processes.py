@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import socket
 import sqlite3
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from queue_core.backends.sqlite import signals
+from queue_core.backends.sqlite import signals, waiting
 from queue_core.backends.sqlite.datagrams import folder_of
 from queue_core.expose import ALL_TOPICS, Connected, connect, queue_topic
 from queue_core.ids import new_boot_id
-from queue_core.task import DEFAULT_QUEUE
+from queue_core.status import Status
+from queue_core.task import DEFAULT_QUEUE, Task
 from tests.backends.sqlite.helpers import PATIENCE, new_task, python, registered
 
 OPEN = """
@@ -155,8 +158,6 @@ async def test_sockets_are_private_and_go_with_the_store(url: str, path: Path) -
 
 
 async def test_a_socket_of_a_dead_process_is_swept(connected: Connected, path: Path) -> None:
-    import socket
-
     folder = folder_of(path)
     folder.mkdir(mode=0o700, exist_ok=True)
     dead = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -175,3 +176,32 @@ async def test_the_journal_stays_bounded_with_a_reader_open(connected: Connected
         await connected.backend.claim(boot, ["default"], names=None, limit=1)
         await connected.expose.counts()
     assert path.with_name(path.name + "-wal").stat().st_size < 64 * 1024 * 1024
+
+
+async def test_a_task_that_ends_elsewhere_is_heard_of_by_whoever_waits_for_it(link: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LOOK_AGAIN", PATIENCE)
+    store = connect(url)
+    await store.backend.open()
+    [pushed] = await store.backend.push([new_task()])
+    [ended], _ = await asyncio.gather(_all(store.backend.wait_for([pushed.task.id], timeout=PATIENCE)), python(WORK, url, "worker"))
+    assert ended.status is Status.DONE
+    await store.backend.close()
+
+
+async def _all(tasks: AsyncIterator[Task]) -> list[Task]:
+    return [task async for task in tasks]
+
+
+FORGET = """
+import asyncio, sys
+from queue_core.expose import connect
+
+async def main():
+    await connect(sys.argv[1]).backend.open()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_program_that_forgets_to_close_the_store_ends(url: str) -> None:
+    await python(FORGET, url)

@@ -1,5 +1,5 @@
 -- Some waiting tasks whose time to start has passed.
-SELECT seq, queue, status
+SELECT seq, id, queue, status
 FROM prinia_tasks INDEXED BY prinia_tasks_expires
 WHERE expires_at IS NOT NULL
   AND stage IN (0, 1)

@@ -23,7 +23,7 @@ test: ## every test, with a real PostgreSQL and a real browser
 	python3 tests/run.py -n auto
 
 bench: .venv ## our numbers beside those of other queues
-	$(PYTHON) -m benchmarks
+	$(PYTHON) benchmarks/run.py
 
 demo: .venv ## two workers, real work, and the board on it
 	$(BIN)prinia demo

@@ -1,5 +1,6 @@
 """What every test may ask for: a real PostgreSQL, a served board, a real browser."""
 
+import inspect
 import os
 import sys
 import time
@@ -25,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they ask for. Those with a browser share one event loop, because Playwright's objects belong to theirs."""
     for item in items:
         asked = set(getattr(item, "fixturenames", ()))
-        if asked & BROWSER_FIXTURES:
+        if asked & BROWSER_FIXTURES and inspect.iscoroutinefunction(getattr(item, "function", None)):
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         if asked & POSTGRES_FIXTURES:

@@ -56,9 +56,3 @@ def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not HEAVY & set(loaded)
-
-
-def test_no_folder_of_tests_hides_a_module_of_python() -> None:
-    """``python3 tests/run.py`` puts this folder first on the path."""
-    packages = {path.parent.name for path in Path(__file__).parent.glob("*/__init__.py")}
-    assert not packages & sys.stdlib_module_names

@@ -736,7 +736,7 @@ class Reason:
     holds: bool
     """Whether this keeps it waiting now. False: was checked and is fine."""
     text: str
-    """A sentence."""
+    """A sentence, without the moment."""
     at: datetime | None
     """A moment that belongs to it: when it is due, since when the queue is paused."""
     href: str | None

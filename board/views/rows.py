@@ -29,6 +29,8 @@ from queue_core.expose import (
     WorkerState,
 )
 
+PEOPLES: Final = {Status.FAILED: "Retrying"}
+"""States that people know by another word: a Failed task is one that is attempted again."""
 HOUR: Final = timedelta(minutes=59)
 """Back from now: with the running minute that makes 60 buckets."""
 
@@ -168,7 +170,7 @@ def label_of(task: TaskSummary, crew: Crew) -> str:
         case Status.PENDING if task.run_at > crew.now:
             return "Scheduled"
         case Status.FAILED:
-            return "Retrying"
+            return PEOPLES[task.status]
         case Status.QUEUED | Status.RUNNING if crew.holds_dead(task.boot):
             return "Orphaned"
         case Status.RUNNING if task.kill_requested_at:
@@ -220,7 +222,13 @@ async def rows_of(ask: Ask, ids: Sequence[TaskId]) -> list[Fragment]:
 def state_counts(counts: Counts, href: Mapping[Status, str], current: frozenset[Status] = frozenset()) -> tuple[StateCount, ...]:
     """One count a state, in the order of a task's life."""
     return tuple(
-        StateCount(status=status.value.lower(), label=status.value, count=counts.of(status), href=href[status], current=current == {status})
+        StateCount(
+            status=status.value.lower(),
+            label=PEOPLES.get(status, status.value),
+            count=counts.of(status),
+            href=href[status],
+            current=current == {status},
+        )
         for status in Status
     )
 

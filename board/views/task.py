@@ -145,7 +145,6 @@ def _timeline(task: Task, attempts: Sequence[Attempt], crew: Crew) -> TimelinePa
 def _facts(ask: Ask, task: Task) -> FactsPart:
     moments = (("Pushed", task.created_at), ("Due", task.run_at), ("Claimed", task.queued_at), ("Started", task.started_at), ("Ended", task.done_at))
     facts = [
-        _fact("Id", task.id, code=True),
         Fact(label="Queue", text=visible(task.queue), at=None, seconds=None, href=ask.urls.queue(task.queue), code=False),
         *(Fact(label=label, text=None, at=at, seconds=None, href=None, code=False) for label, at in moments if at),
         _fact("Attempts", f"{task.attempts} of {task.max_attempts}"),

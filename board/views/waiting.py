@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from board.contexts import Reason
-from board.filters import plural, utc, visible
+from board.filters import plural, visible
 from board.screen import Ask
 from board.views.rows import Crew
 from queue_core.expose import COUNT_CAP, QueueInfo, Status, Task
@@ -27,16 +27,16 @@ def _held(ask: Ask, task: Task) -> Reason:
 
 def _due(task: Task, crew: Crew) -> Reason:
     if task.run_at <= crew.now:
-        return _no(f"It has been due since {utc(task.run_at)} UTC.", at=task.run_at)
-    what = f"The pause after attempt {task.attempts} ends" if task.status is Status.FAILED else "It is scheduled: it is due"
-    return _yes(f"{what} at {utc(task.run_at)} UTC.", at=task.run_at)
+        return _no("It is due.", at=task.run_at)
+    text = f"The pause after attempt {task.attempts} is not over." if task.status is Status.FAILED else "It is scheduled for later."
+    return _yes(text, at=task.run_at)
 
 
 def _paused(ask: Ask, queue: QueueInfo | None) -> Reason:
     if queue is None or queue.pause is None:
         return _no("Its queue is not paused.")
     why = f": {visible(queue.pause.reason)}" if queue.pause.reason else ""
-    text = f"Its queue was paused by {visible(queue.pause.by)} at {utc(queue.pause.since)} UTC{why}."
+    text = f"Its queue is paused by {visible(queue.pause.by)}{why}."
     return _yes(text, at=queue.pause.since, href=ask.urls.queue(queue.name))
 
 

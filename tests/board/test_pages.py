@@ -175,8 +175,8 @@ async def test_a_task_says_why_it_waits(client: httpx2.AsyncClient, connected: C
     task = await push(connected, run_after=600.0)
     await connected.expose.pause(task.queue, actor=Actor(name="ana", reason="maintenance"))
     page = (await client.get(f"/tasks/{task.id}")).text
-    assert "It is scheduled: it is due at" in page
-    assert "was paused by ana" in page and "maintenance" in page
+    assert "It is scheduled for later." in page
+    assert "Its queue is paused by ana" in page and "maintenance" in page
     assert "No live worker serves queue default." in page
 
 

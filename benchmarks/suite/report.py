@@ -50,7 +50,7 @@ def _section(run: Run, measurement: Measurement) -> Iterator[str]:
 
 def _row(run: Run, measurement: Measurement, metric: Metric, contender: str) -> str:
     values = run.values(measurement.name, contender, metric.name)
-    label = f"{contender} ({_durability(run, measurement.name, contender)})"
+    label = f"{contender} ({_durability(run, contender)})"
     if not values:
         return f"{label:<30} {_absence(run, measurement.name, contender)}"
     spread = f"{number(min(values))} to {number(max(values))}"
@@ -104,7 +104,7 @@ def _parts(runs: dict[str, Run]) -> Iterator[Iterator[str]]:
 
 def _measured_on(run: Run) -> Iterator[str]:
     machine = run.machine
-    yield f"Measured {machine.when} at commit {machine.commit} on {machine.processor}, {machine.cores} cores, {machine.system}, "
+    yield f"Measured {machine.when} at commit {machine.commit} on {machine.processor}, {machine.cores} cores, {machine.system},"
     yield f"Python {machine.python}, SQLite {machine.sqlite}, load before {machine.load}; medians of {run.rounds} rounds in turn."
     if run.peers:
         yield f"Peers on Python {run.peers_python}: " + ", ".join(f"{name} {version}" for name, version in run.peers.items()) + "."
@@ -130,7 +130,7 @@ def _summary_row(run: Run, measurement: Measurement, metric: Metric, contender: 
     goal = dict(metric.goals).get(contender)
     words = "" if goal is None else goal_words(run, measurement.name, metric, contender, goal)
     peer = best_peer(run, measurement.name, metric)
-    theirs = "" if peer is None else f"{peer} {number(median(run.values(measurement.name, peer, metric.name)))}"
+    theirs = "" if peer is None else f"{peer} ({_durability(run, peer)}) {number(median(run.values(measurement.name, peer, metric.name)))}"
     ratio = "" if peer is None else ratio_words(run, measurement.name, metric, peer, ours=contender)
     setting = " (NORMAL)" if contender != OURS else ""
     spread = f"{number(min(values))} to {number(max(values))}"
@@ -141,7 +141,7 @@ def _everybody(run: Run) -> Iterator[str]:
     """One table with a column for each contender."""
     shared = [measurement for measurement in plan.QUEUE if not measurement.ours_only]
     names = [entrant.name for entrant in plan.ENTRANTS if any(run.of(each.name, entrant.name) for each in shared)]
-    yield "| | " + " | ".join(f"{name} ({_durability(run, 'drain', name)})" for name in names) + " |"
+    yield "| | " + " | ".join(f"{name} ({_durability(run, name)})" for name in names) + " |"
     yield "|---|" + "---:|" * len(names)
     for measurement in shared:
         for metric in measurement.metrics:
@@ -153,10 +153,13 @@ def _everybody(run: Run) -> Iterator[str]:
 
 
 def _notes(run: Run, names: list[str]) -> Iterator[tuple[str, str]]:
+    """One for each queue, whatever its settings."""
+    told = set()
     for name in names:
-        note = next((result.note for result in run.results if result.contender == name and result.note), "")
-        if note:
-            yield name, note
+        queue, note = name.partition(":")[0], next((result.note for result in run.results if result.contender == name and result.note), "")
+        if note and queue not in told:
+            told.add(queue)
+            yield queue, note
 
 
 def _cell(run: Run, measurement: str, metric: str, contender: str) -> str:
@@ -201,8 +204,8 @@ def best_peer(run: Run, measurement: str, metric: Metric) -> str | None:
     return pick(peers, key=lambda name: median(run.values(measurement, name, metric.name)))
 
 
-def _durability(run: Run, measurement: str, contender: str) -> str:
-    return next((result.durability for result in run.of(measurement, contender) if result.durability), "–")
+def _durability(run: Run, contender: str) -> str:
+    return next((result.durability for result in run.results if result.contender == contender and result.durability), "–")
 
 
 def _absence(run: Run, measurement: str, contender: str) -> str:

@@ -56,7 +56,7 @@ def _measure(measurement: Measurement, entrant: Entrant, python: str, number: in
     """One measurement in a fresh folder and a fresh process."""
     size = measurement.quick if quick else measurement.size
     with fresh_folder() as folder:
-        outcome = measure(python, measurement.name, entrant.name, folder, size)
+        outcome = measure(python, measurement.name, entrant.name, folder, size, quick=quick)
     return Result(measurement=measurement.name, size=size, contender=entrant.name, round=number, **outcome)
 
 

@@ -1,6 +1,7 @@
 """One opened SQLite store: its writer, its readers and its listeners, shared by both contracts."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -49,7 +50,7 @@ class Store:
             await reader.close()
             await asyncio.to_thread(writer.close)
             raise
-        self._reader, self._signals = reader, signals
+        self._reader, self._signals, self._opened_in = reader, signals, os.getpid()
         self._writer = writer
 
     async def close(self) -> None:
@@ -58,6 +59,8 @@ class Store:
             if self._writer is None:
                 return
             writer, self._writer = self._writer, None
+            if self._opened_in != os.getpid():
+                return  # a forked child: threads, connections and sockets are its parent's
             self.hub.close()
             await self._reader.close()
             await asyncio.to_thread(writer.close)

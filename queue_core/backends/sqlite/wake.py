@@ -34,8 +34,8 @@ class Bell:
                 await self._event.wait()
         except TimeoutError:
             return False
+        self._ringing = False  # first, so that a ring which comes between the two lines is scheduled, and then not cleared
         self._event.clear()
-        self._ringing = False
         return True
 
 

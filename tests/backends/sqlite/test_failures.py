@@ -138,6 +138,7 @@ async def main():
                 await call
             except NotConnected as error:
                 refused += "fork" in str(error)
+        await store.backend.close()
         os._exit(0 if refused == 2 else 1)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     await store.backend.push([NewTask(name="work", args=b"")])

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from board import params
 from board.api import shapes
 from board.api.events import events
+from board.api.openapi import document
 from board.params import Query
 from board.screen import Ask, NotFound
 from board.security import check_origin
@@ -122,6 +123,12 @@ async def queue_stats(visit: Visit) -> Response:
 async def log(visit: Visit) -> Response:
     """Changes of tasks as log lines, as they happen."""
     return events(visit.site.hub, await _ask(visit))
+
+
+async def openapi(visit: Visit) -> Response:
+    """What this API is, for programs."""
+    routes = [*(("GET", path, answer) for path, answer in QUESTIONS), *ACTIONS]
+    return _json(document(routes, visit.urls.at("/api/v1")))
 
 
 # --- pages of tasks ------------------------------------------------------------------------------------------
@@ -295,6 +302,7 @@ QUESTIONS: Final[Sequence[tuple[str, Any]]] = (
     ("/queues/{queue}/workers", queue_workers),
     ("/queues/{queue}/stats", queue_stats),
     ("/events", log),
+    ("/openapi.json", openapi),
 )
 """Path and answer of every GET."""
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from board import Board
 from queue_core.expose import Actor, Connected, Status
@@ -209,3 +212,17 @@ async def test_a_board_that_may_only_be_looked_at_answers_questions(connected: C
     async with client_of(Board(connected.expose), peer=("10.1.1.1", 1)) as client:
         assert len(await get(client, "/tasks")) == 1
         assert (await client.put(f"{V1}/queues/default/tasks", json={})).status_code == 403
+
+
+async def test_the_openapi_document_names_every_route_and_its_parameters(connected: Connected) -> None:
+    host = Starlette(routes=[Mount("/ops", Board(connected.expose))])
+    async with client_of(host) as client:
+        document = (await client.get(f"/ops{V1}/openapi.json")).json()
+    assert document["servers"] == [{"url": f"/ops{V1}"}]
+    assert {"/queues", "/workers", "/overview", "/tasks", "/queues/{queue}/tasks", "/queues/{queue}/tasks/{id}", "/events"} <= set(document["paths"])
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert all(operation["summary"] for operation in operations)
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    for path, methods in document["paths"].items():
+        named = {parameter["name"] for method in methods.values() for parameter in method["parameters"] if parameter["in"] == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path))

@@ -1,6 +1,8 @@
 """Live pages: one rendering for all, nothing lost, nobody held up."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,18 @@ from board.live.patch import Patch, data_lines
 from board.live.subscriber import MOST_PLACES, Subscriber
 from board.rendering import Renderer
 from board.screen import Fragment
-from queue_core.expose import Actor, Connected, Status, StoreUnavailable
+from queue_core.expose import Actor, Connected, Status, StoreUnavailable, connect
 from tests.board.helpers import client_of, eventually, ids_in, live_of, push, reading, task_in
 
 ME = Actor(name="olga")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def connected(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Connected]:
+    store = connect("memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/tasks.db")
+    await store.expose.open()
+    yield store
+    await store.expose.close()
 
 
 class Counting(Renderer):

@@ -1,0 +1,99 @@
+"""What the JSON API is, for programs: an OpenAPI document made from the table of its routes."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from board.settings import VERSION
+from board.site import Visit
+
+Route = tuple[str, str, Callable[[Visit], Awaitable[Response]]]
+"""Method, path and answer."""
+
+_PARAMETER: Final = re.compile(r"{(\w+)}")
+_WHOLE: Final = {"type": "integer"}
+_TEXT: Final = {"type": "string"}
+PAGED: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "status": ({"type": "string", "default": "Pending"}, "Pending, Queued, Running, Done, Failed, Killed, or all; may repeat."),
+    "page": ({**_WHOLE, "minimum": 1, "default": 1}, "Reaches the first 10,000 tasks; beyond them use cursor."),
+    "page_size": ({**_WHOLE, "minimum": 1, "maximum": 1000, "default": 10}, "Tasks a page."),
+    "cursor": (_TEXT, "Where the page starts, from the Link header (rel=next) of the page before."),
+}
+QUERIES: Final[dict[tuple[str, str], dict[str, tuple[dict[str, Any], str]]]] = {
+    ("GET", "/tasks"): PAGED,
+    ("GET", "/queues/{queue}/tasks"): PAGED,
+    ("GET", "/audit"): {"limit": ({**_WHOLE, "minimum": 1, "maximum": 1000, "default": 100}, "Lines.")},
+    ("PUT", "/queues/{queue}/tasks"): {
+        "name": (_TEXT, "The task's name; the queue's when left out."),
+        "run_after": ({**_WHOLE, "minimum": 0}, "Seconds from now."),
+        "priority": ({**_WHOLE, "default": 0}, "Higher runs first."),
+        "max_attempts": ({**_WHOLE, "minimum": 1, "default": 5}, "How often its handler may start."),
+        "key": (_TEXT, "A second push with the same key in the same queue stores nothing and returns the first task."),
+    },
+}
+"""The query parameters of each route that has some: schema and meaning."""
+BODIES: Final = {
+    "/queues/{queue}/tasks": {"description": "The arguments, as any JSON."},
+    "/tasks/{verb}": {
+        "type": "object",
+        "required": ["ids"],
+        "properties": {"ids": {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 1000}, "reason": {**_TEXT, "maxLength": 500}},
+    },
+}
+VERBS: Final = {"type": "string", "enum": ["retry", "run-now", "kill", "delete"]}
+PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "message"],
+    "properties": {"type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT, "message": _TEXT, "cure": _TEXT},
+}
+
+PROBLEM_AT: Final = {"$ref": "#/components/schemas/Problem"}
+
+
+def document(routes: Iterable[Route], server: str) -> dict[str, Any]:
+    """The whole document; ``server`` is the prefix of the paths."""
+    paths: dict[str, dict[str, Any]] = {}
+    for method, path, answer in routes:
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path, answer)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Prinia", "version": VERSION, "description": "The seed board's routes and shapes, and Prinia's own beside them."},
+        "servers": [{"url": server}],
+        "paths": paths,
+        "components": {"schemas": {"Problem": PROBLEM}},
+    }
+
+
+def _operation(method: str, path: str, answer: Callable[[Visit], Awaitable[Response]]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": f"{method.lower()}_{_PARAMETER.sub('', path).strip('/').replace('/', '_').replace('__', '_').strip('_')}_{answer.__name__}",
+        "summary": (answer.__doc__ or "").strip().partition("\n")[0],
+        "parameters": [*map(_in_path, _PARAMETER.findall(path)), *_in_query(method, path)],
+        "responses": {
+            "200": {"description": "The answer.", "content": {_media(path): {}}},
+            "default": {
+                "description": "What is wrong.",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        },
+    }
+    if method != "GET":
+        operation["requestBody"] = {"content": {"application/json": {"schema": BODIES.get(path, {"type": "object"})}}}
+    return operation
+
+
+def _media(path: str) -> str:
+    return "text/event-stream" if path == "/events" else "application/json"
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": VERBS if name == "verb" else _TEXT}
+
+
+def _in_query(method: str, path: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": meaning}
+        for name, (schema, meaning) in QUERIES.get((method, path), {}).items()
+    ]

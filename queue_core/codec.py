@@ -67,7 +67,7 @@ def _is_pydantic(kind: type) -> bool:
 class JsonCodec:
     """JSON by msgspec: builtins, dataclasses, structs, datetime, UUID, Decimal, bytes (as base64), pydantic models."""
 
-    name: Final = "json"
+    name = "json"
 
     def __init__(self) -> None:
         self._encoder = msgspec.json.Encoder(enc_hook=_plain)
@@ -85,7 +85,7 @@ class JsonCodec:
 class MsgPackCodec:
     """MessagePack by msgspec: smaller than JSON, and bytes stay bytes."""
 
-    name: Final = "msgpack"
+    name = "msgpack"
 
     def __init__(self) -> None:
         self._encoder = msgspec.msgpack.Encoder(enc_hook=_plain)

@@ -24,7 +24,7 @@ VIOLATIONS: Final = {
 
 
 def lint(folder: Path, contract: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", *(["--contract", contract] if contract else [])]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", *(["--contract", contract] if contract else [])]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 

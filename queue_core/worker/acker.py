@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from queue_core.backend import Backend
 from queue_core.errors import StoreUnavailable
@@ -13,7 +14,9 @@ from queue_core.worker.bell import Bell
 from queue_core.worker.loop import Loop, Report
 from queue_core.worker.tracebacks import error_info
 
-MAX_BATCH = 1_000
+MAX_BATCH: Final = 1_000
+HURRY: Final = 1.0
+"""Seconds that storing the last ends may take when the worker is told to stop at once."""
 _log = logging.getLogger("prinia.worker")
 
 
@@ -26,6 +29,7 @@ class Acker:
         self._waiting: list[tuple[Claim, Ack]] = []
         self._writing: list[tuple[Claim, Ack]] = []
         self._stored = Bell()
+        self._deadline = float("inf")
         self._loop = Loop("acker", self._flush, report=report)
         self.wake = self._loop.wake
 
@@ -56,12 +60,17 @@ class Acker:
     async def drain(self, timeout: float) -> None:
         """Wait until everything is stored, at most ``timeout`` seconds; what is left then is for the rescuers."""
         clock = asyncio.get_running_loop()
-        deadline = clock.time() + timeout
-        while len(self) and clock.time() < deadline:
-            await self._stored.wait(deadline - clock.time())
-        await self._loop.stop(grace=max(0.0, deadline - clock.time()))
+        self._deadline = min(self._deadline, clock.time() + timeout)
+        while len(self) and clock.time() < self._deadline:
+            await self._stored.wait(self._deadline - clock.time())
+        await self._loop.stop(grace=max(0.0, self._deadline - clock.time()))
         if len(self):
             _log.error("The ends of %d attempts could not be stored before the worker ended; their tasks will be rescued and run again.", len(self))
+
+    def hurry(self) -> None:
+        """Let a ``drain``, under way or to come, take a second from now at most."""
+        self._deadline = min(self._deadline, asyncio.get_running_loop().time() + HURRY)
+        self._stored.ring()
 
     async def _flush(self) -> float | None:
         self._writing, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]

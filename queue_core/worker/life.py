@@ -110,6 +110,7 @@ class Life:
             self._ending.ring()
             if why is End.STOP_AT_ONCE:
                 self._running.end_all(Ending.RELEASE)
+                self._acker.hurry()
 
     def pause(self) -> None:
         """Claim nothing; what runs goes on."""

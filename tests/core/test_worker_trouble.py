@@ -207,6 +207,21 @@ async def test_a_store_that_is_away_at_the_end_does_not_keep_the_worker(app: App
     await asyncio.wait_for(running, PATIENCE)
 
 
+async def test_a_second_stop_does_not_wait_for_a_store_that_is_away(app: App, faulty: FaultyBackend) -> None:
+    @app.task
+    async def work() -> None:
+        faulty.break_down()
+
+    await work.push()
+    worker = app.worker(shutdown_timeout=3_600, stop_grace=0.1)
+    running = asyncio.create_task(worker.run())
+    await eventually(lambda: "ack" in faulty.failed)
+    worker.stop()
+    await asyncio.sleep(0)
+    worker.stop(at_once=True)
+    await asyncio.wait_for(running, PATIENCE)
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_a_store_that_fails_at_random_loses_no_task(app: App, faulty: FaultyBackend, seed: int) -> None:
     dice = random.Random(seed)

@@ -54,11 +54,11 @@ class Mailbox:
     def close(self) -> None:
         """Receive no more."""
         self._closed = True
-        self.path.unlink(missing_ok=True)
         try:
-            self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
-        except OSError:
+            self._socket.sendto(b"", socket.MSG_DONTWAIT, str(self.path))  # wakes the thread
+        except OSError:  # full, so it is awake
             pass
+        self.path.unlink(missing_ok=True)
         if threading.current_thread() is not self._thread:
             self._thread.join()
         self._socket.close()

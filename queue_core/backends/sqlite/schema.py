@@ -13,13 +13,14 @@ Synchronous = Literal["full", "normal"]
 
 _WAL_PAGES: Final = 1_000
 _WAL_KEPT: Final = 64 * 1024 * 1024
-_OLDEST: Final = (3, 35, 0)
+_OLDEST: Final = (3, 37, 0)
+"""The first with STRICT tables; RETURNING is older."""
 
 
 def check_version() -> None:
     """Raise InvalidValue when Python's SQLite is too old."""
     if sqlite3.sqlite_version_info < _OLDEST:
-        raise InvalidValue(f"SQLite must be at least version 3.35, and Python here has {sqlite3.sqlite_version}. Install a newer Python.")
+        raise InvalidValue(f"SQLite must be at least version 3.37, and Python here has {sqlite3.sqlite_version}. Install a newer Python.")
 
 
 def open_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:

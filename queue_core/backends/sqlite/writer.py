@@ -5,6 +5,7 @@ its transaction failed, so it must have no effect outside of the store.
 """
 
 import asyncio
+import logging
 import os
 import queue
 import sqlite3
@@ -26,6 +27,8 @@ from queue_core.backends.sqlite.transaction import Transaction, sql
 from queue_core.clock import Clock, to_us
 from queue_core.errors import NotConnected, StoreUnavailable
 from queue_core.expose import Topic
+
+_log = logging.getLogger("prinia.sqlite")
 
 T = TypeVar("T")
 Operation = Callable[[Transaction], T]
@@ -189,7 +192,14 @@ class Writer:
         version = self._data_version()
         if version != self._seen:
             self._seen = version
-            self._listener.foreign_commit(self._versions(), self._ended(self._listener.awaited()))
+            self._tell(lambda: self._listener.foreign_commit(self._versions(), self._ended(self._listener.awaited())))
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        """Tell the listener. What goes wrong there must not end the writer; all it costs is a late wake-up."""
+        try:
+            call()
+        except Exception:
+            _log.exception("The listeners of the store %s could not be told of a commit", self._path)
 
     def _data_version(self) -> int:
         """A number that moves when another connection commits, and never for our own commits."""
@@ -230,7 +240,7 @@ class Writer:
             return
         _deliver(results)
         if changes:
-            self._listener.committed(changes)
+            self._tell(lambda: self._listener.committed(changes))
 
     def _transaction(self, jobs: list[_Job]) -> tuple[list[_Result], Changes]:
         connection = self._connection

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
 from queue_core.task import DEFAULT_QUEUE
@@ -44,3 +46,16 @@ async def test_what_was_accepted_is_finished_before_the_store_closes(connected: 
     await connected.backend.close()
     await asyncio.gather(*pushes)
     assert (await another.expose.counts())[DEFAULT_QUEUE].pending == 50
+
+
+async def test_a_listener_that_fails_does_not_end_the_writer(
+    connected: Connected, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(changes: object) -> None:
+        raise OSError("no more sockets")
+
+    monkeypatch.setattr(connected.backend._store.signals, "committed", fail)
+    for _ in range(2):
+        await connected.backend.push([new_task()])
+    assert (await connected.expose.counts())[DEFAULT_QUEUE].pending == 2
+    assert "no more sockets" in caplog.text

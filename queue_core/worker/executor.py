@@ -112,7 +112,7 @@ class Executor:
     async def _outcome(self, run: Run) -> Outcome | None:
         """How the run ended; None when its lease is lost, so that nothing may be said about it."""
         try:
-            value = await self._result(run)
+            value = await self._begin(run)
             if run.ending is None or run.ending is Ending.RELEASE:
                 return self._success(run, value)
             raise CancelledError  # its handler swallowed the cancellation
@@ -122,7 +122,8 @@ class Executor:
                 self._stop_worker()
             return _failure(run, error)
 
-    async def _result(self, run: Run) -> Any:
+    def _begin(self, run: Run) -> Awaitable[Any]:
+        """The awaitable result of the run, through its middleware. Plain, because a coroutine more would cost every task."""
         if run.ending is not None:
             raise CancelledError  # ended before it began
         claim, recipe = run.claim, run.recipe
@@ -131,8 +132,8 @@ class Executor:
         except DecodeError as error:
             raise Hopeless(error) from error
         if self._chain is not None:
-            return await self._chain(Call(self._context(run), arguments))
-        return await self._invoke(run, arguments)
+            return self._chain(Call(self._context(run), arguments))
+        return self._invoke(run, arguments)
 
     async def _innermost(self, call: Call) -> Any:
         hooks = call.context.hooks

@@ -139,6 +139,12 @@ class Days(RuleBasedStateMachine):
         self.register("anna")
         self.claim(0, QUEUES, 3, start)
 
+    @rule(start=st.integers(0, 3))
+    def a_worker_ends_with_its_hands_full(self, start: int) -> None:
+        self.claim(0, QUEUES, 3, start)
+        self.deregister(0)
+        self.register("anna")
+
     @rule(outcome=st.sampled_from(["ok", "error", "defer", "give back"]), ask=st.booleans())
     def a_task_is_run(self, outcome: str, ask: bool) -> None:
         self.claim(0, QUEUES, 1, 1)
@@ -306,6 +312,7 @@ def _outcome(name: str, delay: int) -> Outcome:
     return outcomes[name]
 
 
+@pytest.mark.timeout(400)  # a few seconds when all is well; a disagreement takes minutes to be made small
 @pytest.mark.parametrize("store", STORES)
 def test_a_backend_agrees_with_the_model_through_random_days(store: str) -> None:
     machine = type(f"Days_{store}", (Days,), {"store": store})

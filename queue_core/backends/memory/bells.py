@@ -30,12 +30,13 @@ class Bell:
 
     async def wait(self, timeout: float | None = None) -> set[Hashable]:
         """What rang since the last call; waits for the first, or until the bell is closed. Empty after ``timeout`` seconds."""
-        if not self._rang and not self.closed:
-            try:
-                await asyncio.wait_for(self._event.wait(), timeout)
-            except TimeoutError:
-                return set()
-        self._event.clear()
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._rang and not self.closed:  # a late wake-up may come for what was taken already
+                    await self._event.wait()
+                    self._event.clear()
+        except TimeoutError:
+            return set()
         with self._lock:
             rang, self._rang = self._rang, set()
         return rang

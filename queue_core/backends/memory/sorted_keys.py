@@ -19,9 +19,6 @@ class SortedKeys(Generic[K]):
     def __iter__(self) -> Iterator[K]:
         return iter(self._keys)
 
-    def __reversed__(self) -> Iterator[K]:
-        return iter(reversed(self._keys))
-
     def first(self) -> K | None:
         """The least key; None when there is none."""
         return self._keys[0] if self._keys else None
@@ -41,3 +38,11 @@ class SortedKeys(Generic[K]):
         start = bisect.bisect_right(self._keys, low)
         end = len(self._keys) if high is None else bisect.bisect_right(self._keys, high)
         return (self._keys[place] for place in range(start, end))
+
+    def below(self, bound: Any) -> Iterator[K]:
+        """The keys less than ``bound``, the greatest first."""
+        return (self._keys[place] for place in range(bisect.bisect_left(self._keys, bound) - 1, -1, -1))
+
+    def above(self, bound: Any) -> Iterator[K]:
+        """The keys greater than ``bound``, the least first."""
+        return self.between(bound, None)

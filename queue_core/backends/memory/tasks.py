@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from queue_core.backends.memory.line import Line
 from queue_core.backends.memory.sorted_keys import SortedKeys
@@ -13,6 +13,9 @@ from queue_core.expose import COUNT_CAP, Counts
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.status import Status
 from queue_core.task import Attempt, Lease, Task, TaskSummary
+
+END: Final = 1 << 62
+"""A place in the order of pushing behind every task."""
 
 
 @dataclass(slots=True, eq=False)
@@ -124,10 +127,15 @@ class TaskTable:
         """Tasks that reached a final state at ``before`` or earlier, the earliest first."""
         return [self._by_seq[seq] for _, seq in _while_at_most(self._ended.get((queue, status), ()), before, limit)]
 
-    def newest_first(self, queues: Sequence[QueueName], statuses: Iterable[Status]) -> Iterator[Row]:
-        """Tasks of some queues and states, the latest pushed first."""
-        wanted = [reversed(self._list(queue, status)) for status in statuses for queue in queues]
-        return (self._by_seq[seq] for seq in heapq.merge(*wanted, reverse=True))
+    def newest_first(self, queues: Sequence[QueueName], statuses: Iterable[Status], below: int = END) -> Iterator[Row]:
+        """Tasks of some queues and states that were pushed before place ``below``, the latest pushed first."""
+        places = [self._list(queue, status).below(below) for status in statuses for queue in queues]
+        return (self._by_seq[seq] for seq in heapq.merge(*places, reverse=True))
+
+    def oldest_first(self, queues: Sequence[QueueName], statuses: Iterable[Status], above: int) -> Iterator[Row]:
+        """Tasks of some queues and states that were pushed after place ``above``, the first pushed first."""
+        places = [self._list(queue, status).above(above) for status in statuses for queue in queues]
+        return (self._by_seq[seq] for seq in heapq.merge(*places))
 
     # --- indexes ---------------------------------------------------------------------------------------
 

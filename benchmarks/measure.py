@@ -34,7 +34,8 @@ def main(measurement: str, name: str, folder: str, size: str) -> None:
 def _measure(measurement: str) -> workloads.Measure:
     """The function of this name; the queue is imported for our own measurements only, because the peers' environment does not have it."""
     modules = ("suite.workloads", "boards.dashboards", "contenders.prinia_only", "boards.measurements")
-    return next(found for module in modules if (found := getattr(importlib.import_module(module), measurement, None)))
+    found: workloads.Measure = next(each for module in modules if (each := getattr(importlib.import_module(module), measurement, None)))
+    return found
 
 
 if __name__ == "__main__":

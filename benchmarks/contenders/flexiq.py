@@ -48,9 +48,9 @@ class Flexiq(Contender):
         queue, _ = self.queue(trace)
         queue.run_worker()
 
-    def pusher(self) -> Callable[[float], None]:
+    def pusher(self) -> Callable[[float], object]:
         _, noop = self.queue()
-        return lambda sent: noop.delay(sent, NOTE) and None
+        return lambda sent: noop.delay(sent, NOTE)
 
 
 CONTENDER = Flexiq

@@ -58,9 +58,9 @@ class Honker(Contender):
         database, _ = self.tasks(trace)
         asyncio.run(database.run_workers(concurrency=100))
 
-    def pusher(self) -> Callable[[float], None]:
+    def pusher(self) -> Callable[[float], object]:
         _, noop = self.tasks()
-        return lambda sent: noop(sent, NOTE) and None
+        return lambda sent: noop(sent, NOTE)
 
 
 CONTENDER = Honker

@@ -50,9 +50,9 @@ class Litequeue(Contender):
             trace.hit(json.loads(message.data)["sent"])
             queue.done(message.message_id, claim_id=message.claim_id)
 
-    def pusher(self) -> Callable[[float], None]:
+    def pusher(self) -> Callable[[float], object]:
         queue = self.queue()
-        return lambda sent: queue.put(payload(sent)) and None
+        return lambda sent: queue.put(payload(sent))
 
 
 CONTENDER = Litequeue

@@ -44,9 +44,9 @@ class PersistQueue(Contender):
             trace.hit(item["data"]["sent"])
             queue.ack(id=item["pqid"])
 
-    def pusher(self) -> Callable[[float], None]:
+    def pusher(self) -> Callable[[float], object]:
         queue = self.queue()
-        return lambda sent: queue.put({"sent": sent, "note": NOTE}) and None
+        return lambda sent: queue.put({"sent": sent, "note": NOTE})
 
 
 CONTENDER = PersistQueue

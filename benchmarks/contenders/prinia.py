@@ -21,7 +21,7 @@ class Prinia(Contender):
 
     def __init__(self, folder: Path, variant: str = "") -> None:
         super().__init__(folder, variant)
-        self.durability = variant or "FULL"  # type: ignore[misc]
+        self.durability = variant or "FULL"
 
     def app(self, trace: Trace | None = None) -> tuple[App, TaskDefinition[[float, str], str]]:
         """The app of this folder and its one task."""
@@ -57,18 +57,18 @@ class Prinia(Contender):
     def work(self, trace: Trace) -> None:
         asyncio.run(self._work(trace))
 
-    def pusher(self) -> Callable[[float], None]:
+    def pusher(self) -> Callable[[float], object]:
         loop = asyncio.new_event_loop()
         app, noop = self.app()
         loop.run_until_complete(app.open())
-        return lambda sent: loop.run_until_complete(noop.push(sent=sent, note=NOTE)) and None
+        return lambda sent: loop.run_until_complete(noop.push(sent, NOTE))
 
     async def _push(self, tasks: int, callers: int) -> float:
         app, noop = self.app()
 
         async def caller() -> None:
             for _ in range(tasks // callers):
-                await noop.push(sent=0.0, note=NOTE)
+                await noop.push(0.0, NOTE)
 
         async with app:
             since = time.perf_counter()

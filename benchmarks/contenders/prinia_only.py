@@ -31,7 +31,7 @@ async def _latency_inside(contender: Prinia, tasks: int) -> list[float]:
     async with app, app.running(concurrency=CONCURRENCY):
         for number in range(tasks + 1):
             await asyncio.sleep((0.5 + (number * 0.618034) % 1) / RATE)
-            await noop.push(sent=time.monotonic(), note=NOTE)
+            await noop.push(time.monotonic(), NOTE)
         async with asyncio.timeout(15):
             while trace.count <= tasks:
                 await asyncio.sleep(0.01)

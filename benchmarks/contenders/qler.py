@@ -46,11 +46,11 @@ class Qler(Contender):
         queue, _ = self.queue(trace)
         asyncio.run(qler.Worker(queue, concurrency=50).run())
 
-    def pusher(self) -> Callable[[float], None]:
+    def pusher(self) -> Callable[[float], object]:
         loop = asyncio.new_event_loop()
         queue, noop = self.queue()
         loop.run_until_complete(queue.init_db())
-        return lambda sent: loop.run_until_complete(noop.enqueue(sent, NOTE)) and None
+        return lambda sent: loop.run_until_complete(noop.enqueue(sent, NOTE))
 
     async def _push(self, tasks: int, callers: int) -> float:
         queue, noop = self.queue()

@@ -35,7 +35,7 @@ class Raw(Contender):
 
     def __init__(self, folder: Path, variant: str = "") -> None:
         super().__init__(folder, variant)
-        self.durability = variant or "FULL"  # type: ignore[misc]
+        self.durability = variant or "FULL"
 
     def connect(self) -> sqlite3.Connection:
         """A connection in autocommit mode, with the schema there."""

@@ -45,4 +45,5 @@ def measure(python: str, measurement: str, contender: str, folder: Path, size: i
         raise
     if process.returncode or not output.strip():
         return {"error": (errors.strip().splitlines() or [f"ended with {process.returncode}"])[-1][:300]}
-    return json.loads(output.strip().splitlines()[-1])
+    found: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
+    return found

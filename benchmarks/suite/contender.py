@@ -24,7 +24,7 @@ class Contender:
     ``variant`` chooses among the settings of one file: ``raw:NORMAL`` is the file ``raw`` with the variant ``NORMAL``.
     """
 
-    durability: ClassVar[str] = "?"
+    durability: str = "?"
     """SQLite's ``synchronous`` with which an acknowledged push is stored."""
     note: ClassVar[str] = ""
     """What to know before comparing."""
@@ -62,7 +62,7 @@ class Contender:
         """Run one worker until the process is told to end. Its handler calls ``trace.hit`` with the time of the push."""
         raise NotOffered("no worker")
 
-    def pusher(self) -> Callable[[float], None]:
+    def pusher(self) -> Callable[[float], object]:
         """A function that pushes one task carrying the given time, and returns when it is stored."""
         raise NotOffered("push")
 
@@ -70,8 +70,8 @@ class Contender:
 def contender(name: str, folder: Path) -> Contender:
     """The contender called ``file`` or ``file:variant``. Raises ImportError where its library is not installed."""
     file, _, variant = name.partition(":")
-    module = importlib.import_module(f"contenders.{file}")
-    return module.CONTENDER(folder, variant)
+    kind: type[Contender] = importlib.import_module(f"contenders.{file}").CONTENDER
+    return kind(folder, variant)
 
 
 def payload(sent: float) -> str:

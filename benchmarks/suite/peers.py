@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parents[1]
 LIST = HERE / "peers.txt"
@@ -43,7 +44,7 @@ def install() -> Peers:
     return _peers(record)
 
 
-def _peers(record: dict) -> Peers:
+def _peers(record: dict[str, Any]) -> Peers:
     return Peers(_python(), record["python"], record["versions"], record["missing"])
 
 
@@ -81,7 +82,7 @@ def _package(line: str) -> str:
 
 def _pip(*packages: str) -> str:
     """Why it failed; empty when it did not."""
-    command = [_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+    command = [str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     except subprocess.TimeoutExpired:

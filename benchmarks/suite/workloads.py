@@ -111,7 +111,7 @@ def idle(name: str, contender: Contender, tasks: int) -> Numbers:
     return numbers
 
 
-def _warm_up(one: Worker, push: Callable[[float], None]) -> None:
+def _warm_up(one: Worker, push: Callable[[float], object]) -> None:
     push(time.monotonic())
     one.wait(lambda: one.trace.count == 1, seconds=30)
     time.sleep(0.3)

@@ -183,6 +183,16 @@ class NavItem:
     """Its page."""
     current: bool
     """Whether this page is it or belongs to it."""
+    count: int | None = None
+    """How many are behind it: queues, unfinished tasks, living workers. None: not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NavPart:
+    """The main navigation with its numbers. Fragment ``layouts/_nav.html``, id ``board-nav``, on every live page."""
+
+    items: tuple[NavItem, ...]
+    """Its entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ from board.notices import fragment, notice
 from board.screen import NotFound
 from board.security import Forbidden, permissions
 from board.settings import VERSION
-from board.site import Arrival, navigation, static_root, store_link, store_links
-from queue_core.expose import Action, DecodeError, IllegalTransition, InvalidValue, StoreUnavailable, UnknownTask
+from board.site import Arrival, static_root, store_link, store_links
+from board.views.nav import navigation
+from queue_core.expose import Action, DecodeError, IllegalTransition, InvalidValue, NotConnected, StoreUnavailable, UnknownTask
 
 logger = logging.getLogger("prinia.board")
 
@@ -52,7 +53,7 @@ def fault_of(error: Exception) -> Fault:
             return Fault(422, "That cannot be meant", str(error), "Correct it and try again.")
         case IllegalTransition():
             return Fault(409, "Not in this state", str(error))
-        case StoreUnavailable():
+        case StoreUnavailable() | NotConnected():
             return Fault(503, "The store cannot be read", str(error), "This page tries again by itself.")
         case TimeoutError():
             text = "The store took too long to answer, so the question was given up. Nothing was changed."

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from board._resources import STATIC
 from board.assets import fingerprint
-from board.contexts import NavItem, Notice, Shell, StoreLink
+from board.contexts import Notice, Shell, StoreLink
 from board.live.hub import Hub, Key
 from board.notices import Notices
 from board.opening import ONLY, Opening
@@ -20,6 +20,7 @@ from board.screen import Ask, NotFound, Screen, View
 from board.security import Permissions, actor_of, permissions
 from board.settings import VERSION, Settings
 from board.urls import Urls, name_of, segment
+from board.views.nav import nav_fragment, navigation
 from board.views.overview import overview
 from board.views.queues import queue, queues
 from board.views.task import task
@@ -82,7 +83,8 @@ class Site:
         """The page that is asked for. Raises NotFound, InvalidValue, StoreUnavailable."""
         await self.opening.ready()
         view, named = view_at(ask.here.path)
-        return await view(ask, named)
+        screen = await view(ask, named)
+        return replace(screen, fragments=(await nav_fragment(ask, screen.nav), *screen.fragments))
 
     def end_streams(self) -> None:
         """End every live page's stream."""
@@ -206,12 +208,6 @@ def store_link(site: Site, board_root: str, current: Site | None) -> StoreLink:
 def store_links(sites: tuple[Site, ...], board_root: str, current: Site | None) -> tuple[StoreLink, ...]:
     """All stores, when there are several."""
     return tuple(store_link(site, board_root, current) for site in sites if site.name != ONLY)
-
-
-def navigation(urls: Urls, current: str) -> tuple[NavItem, ...]:
-    """The main navigation."""
-    entries = (("overview", urls.overview()), ("queues", urls.queues()), ("tasks", urls.tasks()), ("workers", urls.workers()))
-    return tuple(NavItem(name=name, label=name.capitalize(), href=href, current=name == current) for name, href in entries)
 
 
 def canonical(address: str) -> str:

@@ -193,7 +193,7 @@ class SqliteExpose:
 
     async def watch(self) -> AsyncIterator[frozenset[Topic]]:
         """Yield what changed, until the store is closed."""
-        assert self._store.writer
+        self._store.check_open()
         with Watcher(self._store.hub) as watcher:
             while not watcher.closed:
                 if topics := await watcher.wait():

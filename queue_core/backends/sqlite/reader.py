@@ -3,7 +3,6 @@
 import os
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,7 +107,8 @@ class Reader:
         return explain(error, self._path)
 
 
-_load: Callable[[_Connection], int] = lambda reader: reader.waiting  # noqa: E731
+def _load(reader: _Connection) -> int:
+    return reader.waiting
 
 
 def _bindable(values: dict[str, Any]) -> dict[str, Any]:

@@ -76,8 +76,12 @@ class Store:
     @property
     def signals(self) -> Signals:
         """The link to other processes. Raises NotConnected while the store is not open."""
-        assert self.writer
+        self.check_open()
         return self._signals
+
+    def check_open(self) -> None:
+        """Raise NotConnected while the store is not open."""
+        _ = self.writer
 
     def now(self) -> datetime:
         """The store's time."""
@@ -93,12 +97,12 @@ class Store:
 
     async def rows(self, name: str, /, **values: object) -> list[Row]:
         """All rows that the reading statement ``name`` returns."""
-        assert self.writer
+        self.check_open()
         return await self._reader.rows(name, **values)
 
     async def row(self, name: str, /, **values: object) -> Row | None:
         """The first row that the reading statement ``name`` returns."""
-        assert self.writer
+        self.check_open()
         return await self._reader.row(name, **values)
 
     def _listeners_changed(self) -> None:

@@ -30,7 +30,7 @@ async def wait_for(store: Store, ids: Sequence[TaskId], timeout: float | None) -
             if not waiting:
                 return
             if waiter.closed:
-                _ = store.writer  # says that the store is closed
+                store.check_open()
             deadline.check(waiting)
             told = await waiter.wait(deadline.left(LOOK_AGAIN))
 

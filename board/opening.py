@@ -43,16 +43,13 @@ class Opening:
         self._closer: AsyncIterator[None] | None = None
 
     async def ready(self) -> None:
-        """Open the store unless it is open. Raises StoreUnavailable."""
+        """Open the store unless it is open: also when its host closed it meanwhile. Raises StoreUnavailable."""
         loop = asyncio.get_running_loop()
-        if self._loop is loop and self._closer is not None:
-            return
         if self._loop is not loop:
             self._loop, self._lock, self._closer = loop, asyncio.Lock(), None
         assert self._lock is not None
         async with self._lock:
-            if self._closer is None:
-                await self._open()
+            await self._open()
 
     async def close(self) -> None:
         """Close the store now."""
@@ -65,9 +62,10 @@ class Opening:
             await self._store.open()
         except OSError as error:  # among them ConnectionError
             raise error if isinstance(error, StoreUnavailable) else StoreUnavailable(f"The store cannot be opened: {error}") from error
-        closer = self._until_the_loop_ends()
-        await anext(closer)
-        self._closer = closer
+        if self._closer is None:
+            closer = self._until_the_loop_ends()
+            await anext(closer)
+            self._closer = closer
 
     async def _until_the_loop_ends(self) -> AsyncIterator[None]:
         """Suspended for as long as the loop runs: asyncio ends such generators when it shuts a loop down."""

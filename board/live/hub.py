@@ -131,16 +131,15 @@ class Hub:
             self._watcher = None
 
     async def _watch(self) -> None:
-        """Pass on what changed, for as long as somebody looks."""
+        """Pass on what changed, for as long as somebody looks: also when the store was closed meanwhile, which the next look opens again."""
         while True:
             try:
                 async for topics in self._store.watch():
                     self._tell(topics)
-                return  # the store was closed
             except Exception as error:
                 logger.warning("The store cannot be watched: %s", error)
-                self._tell(frozenset({ALL_TOPICS}))
-                await asyncio.sleep(AGAIN)
+            self._tell(frozenset({ALL_TOPICS}))
+            await asyncio.sleep(AGAIN)
 
     def _tell(self, topics: frozenset[Topic]) -> None:
         for view in tuple(self._views.values()):

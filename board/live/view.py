@@ -13,7 +13,7 @@ from board.contexts import StatusPart
 from board.live.patch import Patch, data_lines
 from board.live.subscriber import Subscriber
 from board.screen import Fragment, NotFound, Screen
-from queue_core.expose import PriniaError, StoreUnavailable, TaskId, Topic
+from queue_core.expose import NotConnected, PriniaError, StoreUnavailable, TaskId, Topic
 
 logger = logging.getLogger("prinia.board")
 
@@ -174,7 +174,7 @@ def _trouble(error: Exception, *, since: datetime, seen: datetime | None) -> Sta
     match error:
         case NotFound():
             return StatusPart(level="broken", text=f"{error} What is shown here is from before.", since=since, seen=seen)
-        case StoreUnavailable():
+        case StoreUnavailable() | NotConnected():
             return StatusPart(level="stale", text=f"The store cannot be read: {error}", since=since, seen=seen)
         case TimeoutError():
             return StatusPart(level="stale", text="The store takes too long to answer.", since=since, seen=seen)

@@ -18,6 +18,7 @@ from starlette.routing import Mount, Router
 
 from board import Board
 from board.urls import segment
+from queue_core import App
 from queue_core.expose import Connected, InvalidValue, Status, UnknownScheme, connect
 from tests.board.helpers import HTMX, client_of, eventually, fetch, live_of, post, push, reading, task_in
 from tests.served import BoardServer
@@ -302,3 +303,23 @@ async def test_a_store_that_cannot_be_opened_is_tried_again(connected: Connected
             assert (await client.get("/healthz")).status_code == 503
     async with client_of(board) as client:
         assert (await client.get("/tasks")).status_code == 200
+
+
+async def test_a_store_that_its_host_closes_is_opened_again(tmp_path: Path) -> None:
+    app = App(f"sqlite:///{tmp_path}/tasks.db")
+
+    @app.task
+    async def double(number: int) -> int:
+        return number * 2
+
+    board = Board(app)
+    async with client_of(board) as client, reading(board, *live_of("/tasks")) as reader:
+        await reader.event()
+        async with app.running():
+            task = await double.push(number=2)
+            assert await task.result(timeout=10) == 4
+            assert "Done" in await reader.until(task.id)
+        assert task.id in (await client.get("/tasks")).text
+        async with app:
+            later = await double.push(number=3)
+        assert later.id in await reader.until(later.id)

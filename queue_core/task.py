@@ -189,6 +189,8 @@ class Claim:
     metadata: Mapping[str, Any]
     started: bool
     """Whether the claim started it already (Running), or it waits for ``start`` (Queued)."""
+    crashes: int = 0
+    """How many workers died while they held it."""
 
     @property
     def id(self) -> TaskId:

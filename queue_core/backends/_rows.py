@@ -71,7 +71,8 @@ def _summary_fields(row: Row) -> dict[str, Any]:
 
 def claim(row: Row) -> Claim:
     """A row that ``lease`` returned."""
-    id, boot, token, queue, name, args, codec, attempts, max_attempts, priority, run_at, created_at, timeout, retry_text, metadata, status = row
+    id, boot, token, queue, name, args, codec, attempts, max_attempts, *rest = row
+    priority, run_at, created_at, timeout, retry_text, metadata, status, crashes = rest
     started = status == Status.RUNNING
     return Claim(
         Lease(id, boot, token),
@@ -88,6 +89,7 @@ def claim(row: Row) -> Claim:
         retry(retry_text),
         mapping(metadata),
         started,
+        crashes,
     )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from queue_core.backend import Backend
+from queue_core.backoff import spread
 from queue_core.ids import BootId, QueueName
-from queue_core.outcome import Released, settle
+from queue_core.outcome import Ack, Deferred, Released, settle
 from queue_core.task import Claim
 from queue_core.worker.acker import Acker
 from queue_core.worker.loop import Loop, Report
@@ -16,6 +17,12 @@ SHORTEST: Final = 0.001
 """Seconds; a store whose clock stands still must not keep the worker busy."""
 GATHER: Final = 0.002
 """Seconds that a freed slot of a busy worker may wait for others, so that one claim fills several."""
+
+
+SUSPICIOUS: Final = 2
+"""Crashes from which on a task is kept apart from others like it."""
+PUT_OFF: Final = 2.0
+"""Seconds, give or take half of it, for which a suspect waits while another one runs."""
 
 
 class Fetcher:
@@ -100,7 +107,7 @@ class Fetcher:
         except BaseException:
             self._hungry = True
             raise
-        for claim in claims.tasks:
+        for claim in await self._without_surplus_suspects(claims.tasks):
             self._launch(claim)
         if len(claims.tasks) >= free:
             self._hungry = True
@@ -108,6 +115,20 @@ class Fetcher:
         if quiet and not claims.tasks:
             self._idle()
         return self._pause(claims.next_due)
+
+    async def _without_surplus_suspects(self, claims: list[Claim]) -> list[Claim]:
+        """Those of ``claims`` that may run now: of tasks that workers keep dying under, one at a time, and only once the others are put off.
+
+        One of them kills the process, the others were only near. Together they would all be found guilty.
+        """
+        suspects = [claim for claim in claims if claim.crashes >= SUSPICIOUS]
+        if not suspects:
+            return claims
+        is_one_running = any(run.claim.crashes >= SUSPICIOUS for run in self._running)
+        surplus = suspects if is_one_running else suspects[1:]
+        if surplus:
+            await self._backend.ack([_put_off(claim) for claim in surplus])
+        return [claim for claim in claims if claim not in surplus]
 
     def _pause(self, next_due: float | None) -> float:
         if self._hungry:  # something came while the store was asked
@@ -122,3 +143,7 @@ class Fetcher:
             return
         await self._backend.release(strays)
         await self._backend.ack([settle(lease, Released(), attempt=1, max_attempts=1, ran_for=0.0) for lease in strays])
+
+
+def _put_off(claim: Claim) -> Ack:
+    return settle(claim.lease, Deferred(spread(PUT_OFF, 0.5)), attempt=claim.attempt, max_attempts=claim.max_attempts, ran_for=0.0)

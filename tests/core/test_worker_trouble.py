@@ -11,7 +11,9 @@ import pytest
 from queue_core import App, HandWoundClock, Retry, Status, StoreUnavailable, WorkerContext
 from queue_core.events import Event, LeaseLost, Start, StoreLost
 from queue_core.expose import Actor
-from queue_core.task import AttemptOutcome
+from queue_core.ids import new_boot_id
+from queue_core.task import DEFAULT_QUEUE, AttemptOutcome
+from queue_core.worker_info import Registration
 from tests.core.faulty import FaultyBackend
 from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
 
@@ -249,3 +251,52 @@ async def test_a_store_that_fails_at_random_loses_no_task(app: App, faulty: Faul
     assert all(task.attempts == runs[n] for n, task in enumerate(tasks))
     assert "claim" in faulty.failed
     assert "ack" in faulty.failed
+
+
+async def test_of_tasks_that_workers_died_under_one_runs_at_a_time() -> None:
+    clock = HandWoundClock()
+    async with App("memory://", clock=clock) as app:
+        running = 0
+        most = 0
+        gate = asyncio.Event()
+
+        @app.task
+        async def suspect() -> None:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await gate.wait()
+            running -= 1
+
+        @app.task
+        async def other() -> None: ...
+
+        handles = await suspect.push_many({} for _ in range(3))
+        for life in range(2):
+            await crash_a_worker(app, clock, f"dead-{life}")
+        fresh = await other.push()
+        async with working(app, concurrency=10, lease_ttl=3_600, heartbeat_every=60) as worker:
+            await fresh.result(timeout=PATIENCE)
+            await eventually(lambda: worker.running == 1)
+            gate.set()
+
+            async def all_done() -> bool:
+                clock.advance(5)  # past the pause of those that were put off
+                return all([(await handle.fetch()).status is Status.DONE for handle in handles])
+
+            await eventually(all_done)
+            tasks = [await becomes(handle, Status.DONE) for handle in handles]
+        assert most == 1
+        assert {(task.crashes, task.attempts) for task in tasks} == {(2, 3)}
+
+
+async def crash_a_worker(app: App, clock: HandWoundClock, name: str) -> None:
+    """Let a worker claim everything and never be heard of again."""
+    registration = Registration(
+        boot=new_boot_id(), name=name, queues=(DEFAULT_QUEUE,), names=None, host="elsewhere", pid=1, process="x", version="0",
+        middleware=(), concurrency=10, lease_ttl=1,
+    )  # fmt: skip
+    await app.backend.register(registration)
+    await app.backend.claim(registration.boot, [DEFAULT_QUEUE], names=None, limit=10, start=10)
+    clock.advance(60)
+    await app.backend.rescue()

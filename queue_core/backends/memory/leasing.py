@@ -83,6 +83,7 @@ def _claim(row: Row) -> Claim:
         retry=task.retry,
         metadata=task.metadata,
         started=started,
+        crashes=task.crashes,
     )
 
 

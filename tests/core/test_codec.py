@@ -101,7 +101,9 @@ def test_any_bytes_decode_or_are_refused_with_a_sentence(codec: Codec, data: byt
 
 
 @codecs
-@pytest.mark.parametrize("value", [object(), lambda: None, {"a": [object()]}, 1j, Address], ids=["object", "function", "nested object", "complex", "class"])
+@pytest.mark.parametrize(
+    "value", [object(), lambda: None, {"a": [object()]}, 1j, Address], ids=["object", "function", "nested object", "complex", "class"]
+)
 def test_what_the_format_cannot_hold_is_refused(codec: Codec, value: Any) -> None:
     with pytest.raises(EncodeError, match=f"cannot be stored as {codec.name}: .*pass builtins, dataclasses, msgspec structs or pydantic models"):
         codec.encode(value)

@@ -143,6 +143,32 @@ async def test_a_second_reader_of_a_view_gets_it_whole_at_once(board: Board, con
             assert task.id in (await second.event())[1]
 
 
+async def test_a_page_that_applied_every_patch_is_the_page_that_is_loaded_anew(board: Board, connected: Connected) -> None:
+    seen: dict[str, str] = {}
+
+    async def is_current() -> bool:
+        page = (await client.get("/tasks")).text
+        return all(html in page for id, html in seen.items() if id in ids_in(page) and id != "board-cost") and {
+            id for id in ids_in(page) if id.startswith("task-")
+        } <= set(seen)
+
+    async def apply() -> None:
+        while True:
+            _, data = await reader.event()
+            seen.update({ids_in(chunk)[0]: chunk.strip() for chunk in data.split("<!--next-->")})
+
+    async with client_of(board) as client, reading(board, *live_of("/tasks")) as reader:
+        browser = asyncio.create_task(apply())
+        tasks = [await push(connected) for _ in range(40)]
+        for task in tasks[::2]:
+            await connected.expose.kill([task.id], actor=ME)
+        for task in tasks[::4]:
+            await connected.expose.retry([task.id], actor=ME)
+            await asyncio.sleep(0.01)
+        await eventually(is_current)
+        browser.cancel()
+
+
 async def test_a_view_without_readers_stops(board: Board, connected: Connected) -> None:
     async with reading(board, *live_of("/tasks")) as reader:
         await reader.event()

@@ -27,7 +27,7 @@ from typing import IO, Any, Final, Self
 
 WINDOWS: Final = os.name == "nt"
 EXE: Final = ".exe" if WINDOWS else ""
-START_LIMIT: Final = 30.0
+START_LIMIT: Final = 60.0
 STOP_LIMIT: Final = 20.0
 READY_LINE: Final = 7
 """The line of postmaster.pid that says ``ready`` once connections are accepted."""

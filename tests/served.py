@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from board.app import Server
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 30.0
 
 
 class BoardServer:

@@ -13,7 +13,7 @@ import httpx2
 
 from tests.cli.conftest import Prinia
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @contextmanager

@@ -29,7 +29,8 @@ def end_with_parent() -> None:
     """End this process when the one that started it is gone, however that ended: then nobody holds the other end of standard input."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1_024):  # not through sys.stdin, whose lock the interpreter wants when it ends
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -4,11 +4,10 @@ import { closeDialogs } from "./dialogs.js";
 import { applyPatch } from "./live.js";
 
 function report(text) {
-  const notice = document.createElement("div");
-  notice.className = "notice";
-  notice.dataset.status = "bad";
-  notice.textContent = text;
-  document.querySelector(".notices")?.append(notice);
+  const notice = document.querySelector("[data-notice-pattern]").content.firstElementChild.cloneNode(true);
+  notice.removeAttribute("id");
+  notice.querySelector("p").textContent = text;
+  document.querySelector(".notices").append(notice);
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {

@@ -1,6 +1,6 @@
 // Makes one element like another, keeping its nodes. What the reader did wins: ticks, typed text, open details, focus.
 
-const READERS = { INPUT: ["checked", "value"], TEXTAREA: ["value"], OPTION: ["selected"], DETAILS: ["open"], DIALOG: ["open"] };
+const READERS = { INPUT: ["checked", "value"], TEXTAREA: ["value"], OPTION: ["selected"], DETAILS: ["open"], DIALOG: ["open"], BUTTON: ["aria-pressed"] };
 
 // Not node.id: in a form with a field named "id" that is the field.
 export const idOf = (node) => node.getAttribute?.("id");

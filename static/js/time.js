@@ -14,7 +14,7 @@ export function words(seconds, fine) {
 }
 
 function relative(seconds) {
-  if (Math.abs(seconds) < 1) return "now";
+  if (seconds > -2 && seconds < 1) return "now"; // clocks differ a little
   return seconds > 0 ? `${words(seconds)} ago` : `in ${words(Math.ceil(-seconds), true)}`;
 }
 

@@ -14,7 +14,8 @@ from suite.trace import Trace
 
 Numbers = dict[str, float]
 Measure = Callable[[str, Contender, int], Numbers]
-PATIENCE = 120.0
+PATIENCE = 55.0
+"""Seconds; less than the time limit of a whole measurement, so that the worker's last words are told."""
 CALLERS = 100
 RATE = 50.0
 

@@ -17,7 +17,7 @@ DATA: Final = {"templates": "board/templates", "static": "board/static", "queue_
 """Folder of the checkout to where its files are in the wheel."""
 TOOLS: Final = {".py", ".pyc"}
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("install"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

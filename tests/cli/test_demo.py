@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Prinia
 from tests.cli.test_worker import PATIENCE, process, read_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 
 def test_the_demo_lives_and_ends(run: Prinia, tmp_path: Path) -> None:

@@ -57,16 +57,18 @@ def serve(board: Any, listener: socket.socket) -> None:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens there. Raises UsageError for what is no address, CommandFailed when the port is taken."""
+    """A socket that listens there, whose connections send at once. Raises UsageError for what is no address, CommandFailed when the port is taken."""
     if port not in range(65_536):
         raise UsageError(f"--port must be from 0 to 65535, got {port}.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CommandFailed(f"Port {port} of {host} is used by another program. Choose another one, as --port {port + 1}, or --port 0.") from None
         raise CommandFailed(f"Nothing can listen on {host} port {port}: {error.strerror or error}.") from None
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it; asyncio does not see that this is TCP
+    return listener
 
 
 def address(host: str, listener: socket.socket) -> str:

@@ -1,11 +1,11 @@
 """A board on a thread of its own, for tests that speak HTTP to it or show it to a browser."""
 
-import socket
 import threading
 import time
 from typing import Any, Final, Self
 
 from board.app import Server
+from board.serve import listening
 
 PATIENCE: Final = 30.0
 
@@ -14,8 +14,7 @@ class BoardServer:
     """An ASGI app, served on a free port of 127.0.0.1. A context manager; ``config`` goes to uvicorn."""
 
     def __init__(self, app: Any, **config: Any) -> None:
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket = listening("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = Server(app, **{"log_level": "warning", **config})
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="board", daemon=True)

@@ -46,7 +46,7 @@ function enter(list) {
 
 function insert(list, row) {
   row.setAttribute("data-js-fresh", "");
-  setTimeout(() => row.removeAttribute("data-js-fresh"), 2000);
+  setTimeout(() => row.removeAttribute("data-js-fresh"), 1500);
   list.insertBefore(row, [...list.rows].find((other) => orderOf(other) < orderOf(row)) ?? null);
   window.htmx?.process(row);
 }

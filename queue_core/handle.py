@@ -41,15 +41,22 @@ class Store(Protocol):
 class TaskHandle(Generic[R_co]):
     """A task that was pushed, with the type of its result."""
 
-    __slots__ = ("_returns", "_store", "created", "task")
+    __slots__ = ("_pushed", "_returns", "_store")
 
     def __init__(self, store: Store, pushed: Pushed, returns: Any) -> None:
         self._store = store
         self._returns = returns
-        self.task: Task = pushed.task
+        self._pushed = pushed
+
+    @property
+    def task(self) -> Task:
         """The task as it was stored; ``fetch`` gives it as it is now."""
-        self.created: bool = pushed.created
+        return self._pushed.task
+
+    @property
+    def created(self) -> bool:
         """False when a task with the same key was there already: then this is that one."""
+        return self._pushed.created
 
     @property
     def id(self) -> TaskId:

@@ -1,7 +1,7 @@
 """What an attempt ends in, and what becomes of its task: one pure function, shared by every worker and backend."""
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from queue_core.status import KillReason, Status
 from queue_core.task import AttemptOutcome, ErrorInfo, Lease
@@ -50,8 +50,7 @@ class Released:
 Outcome = Succeeded | Errored | Aborted | Deferred | Stopped | Released
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(NamedTuple):
     """One finished attempt as it goes to the store. Made by ``settle``."""
 
     lease: Lease

@@ -10,7 +10,7 @@ from queue_core.backoff import Retry
 from queue_core.clock import from_us, to_us
 from queue_core.errors import InvalidValue
 from queue_core.status import KillReason, Status
-from queue_core.task import Attempt, AttemptOutcome, Claim, ErrorInfo, Lease, NewTask, Task, TaskSummary
+from queue_core.task import ARGS_HEAD, Attempt, AttemptOutcome, Claim, ErrorInfo, Lease, NewTask, Task, TaskSummary
 from queue_core.worker_info import WorkerInfo, WorkerState
 
 Row = Sequence[Any]
@@ -20,8 +20,8 @@ _SUMMARY_COLUMNS = 23
 
 
 def summary(row: Row) -> TaskSummary:
-    """A row of ``SUMMARY`` columns."""
-    return TaskSummary(**_summary_fields(row))
+    """A row of ``SUMMARY`` columns followed by the codec and the beginning of the arguments."""
+    return TaskSummary(**_summary_fields(row), codec=row[_SUMMARY_COLUMNS], args_head=row[_SUMMARY_COLUMNS + 1] or b"")
 
 
 def task(row: Row) -> Task:
@@ -30,6 +30,7 @@ def task(row: Row) -> Task:
     return Task(
         **_summary_fields(row),
         args=args,
+        args_head=args[:ARGS_HEAD],
         codec=codec,
         result=result,
         timeout=timeout,
@@ -71,9 +72,9 @@ def _summary_fields(row: Row) -> dict[str, Any]:
 
 def claim(row: Row) -> Claim:
     """A row that ``lease`` returned."""
-    id, boot, token, queue, name, args, codec, attempts, max_attempts, *rest = row
-    priority, run_at, created_at, timeout, retry_text, metadata, status, crashes = rest
-    started = status == Status.RUNNING
+    id, boot, token, queue, name, args, codec, attempts, max_attempts = row[:9]
+    priority, run_at, created_at, timeout, retry_text, metadata, status, crashes, *_ = row[9:]
+    started = status == "Running"
     return Claim(
         Lease(id, boot, token),
         queue,
@@ -86,8 +87,8 @@ def claim(row: Row) -> Claim:
         from_us(run_at),
         from_us(created_at),
         timeout,
-        retry(retry_text),
-        mapping(metadata),
+        retry(retry_text) if retry_text else None,
+        mapping(metadata) if metadata else {},
         started,
         crashes,
     )
@@ -165,6 +166,7 @@ def stored(new: NewTask, seq: int, now: datetime, run_at: datetime) -> Task:
         max_attempts=new.max_attempts,
         tags=tuple(new.tags),
         args=new.args,
+        args_head=new.args[:ARGS_HEAD],
         codec=new.codec,
         timeout=new.timeout,
         retry=new.retry,

@@ -154,7 +154,7 @@ async def test_a_lease_of_another_boot_or_token_is_stale(connected: Connected) -
     other = await registered(connected)
     for lease in (Lease(claim.id, other, claim.lease.token), Lease(claim.id, claim.lease.boot, claim.lease.token - 1)):
         ack = ack_of(claim, Succeeded())
-        assert await connected.backend.ack([type(ack)(lease, *[getattr(ack, name) for name in ack.__slots__[1:]])]) == [False]
+        assert await connected.backend.ack([ack._replace(lease=lease)]) == [False]
     assert (await fetch(connected, claim.id)).status is Status.RUNNING
 
 

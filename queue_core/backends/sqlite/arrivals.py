@@ -1,10 +1,33 @@
 """Rows of new tasks on their way into the store: gathered over all pushes of a transaction, stored by one statement."""
 
 import sqlite3
-from typing import Any
+from typing import NamedTuple
 
-from queue_core.backends._statements import statement
+from queue_core.backends._statements import numbered, statement
 from queue_core.errors import InvalidValue
+
+
+class Arrival(NamedTuple):
+    """The parameters of ``push.sql``."""
+
+    seq: int
+    id: str
+    queue: str
+    name: str
+    stage: int
+    priority: int
+    created_at: int
+    run_at: int
+    max_attempts: int
+    timeout: float | None
+    retry: str | None
+    key: str | None
+    expires_at: int | None
+    parent: str | None
+    codec: str
+    tags: str | None
+    metadata: str | None
+    args: bytes
 
 
 class Arrivals:
@@ -14,7 +37,7 @@ class Arrivals:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[Arrival] = []
         self._newest: int | None = None
 
     def next_seq(self) -> int:
@@ -24,7 +47,7 @@ class Arrivals:
         self._newest += 1
         return self._newest
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: Arrival) -> None:
         """Store ``row`` with the others."""
         self._rows.append(row)
 
@@ -34,20 +57,20 @@ class Arrivals:
             return
         rows, self._rows = self._rows, []
         try:
-            self._connection.executemany(statement("push", "sqlite"), rows)
+            self._connection.executemany(numbered("push", "sqlite", Arrival._fields), rows)
         except sqlite3.IntegrityError as error:
             taken = self._taken(rows)
             raise InvalidValue(
                 f"id must be new, but a task has the id {taken} already. Leave the id out, or use key= to push a task only once."
             ) from error
 
-    def _taken(self, rows: list[dict[str, Any]]) -> str:
+    def _taken(self, rows: list[Arrival]) -> str:
         """The id that stood in the way: one of an earlier task, or the second of two among ``rows``."""
         seen: set[str] = set()
         for row in rows:
-            id: str = row["id"]
+            id = row.id
             stored = self._connection.execute(statement("find_id", "sqlite"), {"id": id}).fetchone()
-            if id in seen or (stored and stored[0] < rows[0]["seq"]):
+            if id in seen or (stored and stored[0] < rows[0].seq):
                 return id
             seen.add(id)
         return "of another"

@@ -1,8 +1,9 @@
 """What a worker does with tasks: claim, start, acknowledge, give back. Each function is one operation of the writer."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from heapq import merge
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from queue_core.backend import Claims
 from queue_core.backends import _rows
@@ -14,7 +15,7 @@ from queue_core.backends.sqlite.producing import DUE, DUE_LATER
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack
-from queue_core.status import KillReason, Status
+from queue_core.status import FINAL, KillReason, Status
 from queue_core.task import AttemptOutcome, Claim, Lease
 
 PROMOTED_AT_ONCE: Final = 1_000
@@ -81,12 +82,13 @@ def _lease_as(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Cand
     started = status is Status.RUNNING
     seqs = to_json([candidate.seq for candidate in chosen])
     rows = {row[-1]: row for row in tx.rows("lease", seqs=seqs, boot=boot, worker=worker, started=started, now=tx.now)}
-    for candidate in chosen:
-        tx.tally.move(candidate.queue, candidate.status, status)
-        tx.tally.claimed.add(candidate.queue)
-        if started:
-            tx.tally.waited(candidate.queue, tx.now - rows[candidate.seq][10])
-    return [_rows.claim(rows[candidate.seq][:-1]) for candidate in chosen]
+    for (queue, was), n in Counter((candidate.queue, candidate.status) for candidate in chosen).items():
+        tx.tally.move(queue, was, status, n)
+        tx.tally.claimed.add(queue)
+    if started:
+        for row in rows.values():
+            tx.tally.waited(row[3], tx.now - row[10])
+    return [_rows.claim(rows[candidate.seq]) for candidate in chosen]
 
 
 def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
@@ -159,7 +161,7 @@ def ack(tx: Transaction, acks: Sequence[Ack]) -> list[bool]:
     held = _held(tx, [ack.lease for ack in acks], Status.RUNNING)
     rows = [_take(held, ack.lease) for ack in acks]
     settled = [(_heed_kill(ack, row), row) for ack, row in zip(acks, rows, strict=True) if row]
-    tx.many("ack", [_ack_row(tx, ack, row) for ack, row in settled])
+    tx.each("ack", _AckRow, [_ack_row(tx, ack, row) for ack, row in settled])
     for ack, row in settled:
         _count_ack(tx, ack, row)
         if ack.outcome is not AttemptOutcome.SUCCEEDED:
@@ -183,21 +185,36 @@ def _heed_kill(ack: Ack, row: Held) -> Ack:
     )
 
 
-def _ack_row(tx: Transaction, ack: Ack, row: Held) -> dict[str, Any]:
-    final = ack.status.is_final
+class _AckRow(NamedTuple):
+    """The parameters of ``ack.sql``."""
+
+    seq: int
+    status: str
+    reason: str | None
+    stage: int | None
+    run_at: int | None
+    done_at: int | None
+    ran_us: int
+    attempts: int
+    result: bytes | None
+    error: str | None
+
+
+def _ack_row(tx: Transaction, ack: Ack, row: Held) -> _AckRow:
+    final = ack.status in FINAL
     run_at = None if final else tx.now + _us(min(ack.delay, LONGEST_DELAY))
-    return {
-        "seq": row.seq,
-        "status": ack.status.value,
-        "reason": ack.reason and ack.reason.value,
-        "stage": None if run_at is None else DUE if run_at <= tx.now else DUE_LATER,
-        "run_at": run_at,
-        "done_at": tx.now if final else None,
-        "ran_us": _us(ack.ran_for),
-        "attempts": row.attempts if ack.uses_attempt else max(row.attempts - 1, 0),
-        "result": ack.result,
-        "error": clean(ack.error.line) if ack.error else None,
-    }
+    return _AckRow(
+        row.seq,
+        ack.status.value,
+        ack.reason and ack.reason.value,
+        None if run_at is None else DUE if run_at <= tx.now else DUE_LATER,
+        run_at,
+        tx.now if final else None,
+        _us(ack.ran_for),
+        row.attempts if ack.uses_attempt else max(row.attempts - 1, 0),
+        ack.result,
+        clean(ack.error.line) if ack.error else None,
+    )
 
 
 def _count_ack(tx: Transaction, ack: Ack, row: Held) -> None:
@@ -206,7 +223,7 @@ def _count_ack(tx: Transaction, ack: Ack, row: Held) -> None:
     tally.ran(row.queue, _us(ack.ran_for))
     if ack.status in {Status.DONE, Status.FAILED}:
         tally.count(row.queue, ack.status.value.lower())
-    if ack.status.is_final:
+    if ack.status in FINAL:
         tally.ended.add(row.id)
     else:
         tally.work.add(row.queue)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from queue_core.backends import _rows
+from queue_core.backends.sqlite.arrivals import Arrival
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.clock import from_us, to_us
 from queue_core.errors import InvalidValue
@@ -44,12 +46,13 @@ def _place(tx: Transaction, new: NewTask, texts: _Texts, keyed: _Keyed) -> Pushe
     """Let one task arrive, unless one with its key is there already. ``keyed``: those of the same push."""
     if new.key is not None and (twin := keyed.get((new.queue, new.key)) or _stored_twin(tx, new)):
         return Pushed(task=twin, created=False)
-    task = _rows.stored(new, tx.arrivals.next_seq(), tx.moment, _due_at(new, tx.moment))
-    tx.arrivals.add(_row(tx, task, texts))
-    _count(tx, task.queue)
+    seq, due_at = tx.arrivals.next_seq(), _due_at(new, tx.moment)
+    tx.arrivals.add(_row(tx, new, seq, due_at, texts))
+    _count(tx, new.queue)
+    pushed = Pushed(task=partial(_rows.stored, new, seq, tx.moment, due_at))
     if new.key is not None:
-        keyed[new.queue, new.key] = task
-    return Pushed(task=task)
+        keyed[new.queue, new.key] = pushed.task
+    return pushed
 
 
 def _stored_twin(tx: Transaction, new: NewTask) -> Task | None:
@@ -69,29 +72,29 @@ def _due_at(new: NewTask, now: datetime) -> datetime:
         raise InvalidValue(f"run_after must end before the year 10000, got {new.run_after:g} seconds.") from None
 
 
-def _row(tx: Transaction, task: Task, texts: _Texts) -> dict[str, Any]:
+def _row(tx: Transaction, new: NewTask, seq: int, due_at: datetime, texts: _Texts) -> Arrival:
     tags, metadata, retry = texts
-    run_at = tx.now if task.run_at is tx.moment else to_us(task.run_at)
-    return {
-        "seq": task.seq,
-        "id": task.id,
-        "queue": task.queue,
-        "name": task.name,
-        "stage": DUE if run_at <= tx.now else DUE_LATER,
-        "priority": task.priority,
-        "created_at": tx.now,
-        "run_at": run_at,
-        "max_attempts": task.max_attempts,
-        "timeout": task.timeout,
-        "retry": retry,
-        "key": task.key,
-        "expires_at": None if task.expires_at is None else to_us(task.expires_at),
-        "parent": task.parent,
-        "codec": task.codec,
-        "tags": tags,
-        "metadata": metadata,
-        "args": task.args,
-    }
+    run_at = tx.now if due_at is tx.moment else to_us(due_at)
+    return Arrival(
+        seq,
+        new.id,
+        new.queue,
+        new.name,
+        DUE if run_at <= tx.now else DUE_LATER,
+        new.priority,
+        tx.now,
+        run_at,
+        new.max_attempts,
+        new.timeout,
+        retry,
+        new.key,
+        None if new.expires_at is None else to_us(new.expires_at),
+        new.parent,
+        new.codec,
+        tags,
+        metadata,
+        new.args,
+    )
 
 
 def _count(tx: Transaction, queue: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from queue_core.expose import Span, Topic, queue_topic
-from queue_core.histogram import bucket_of
+from queue_core.histogram import BOUNDS, bucket_of
 from queue_core.status import Status
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ WORKERS: Final = Topic("workers")
 QUEUES: Final = Topic("queues")
 AUDIT: Final = Topic("audit")
 
+_WAIT: Final = tuple(f"wait:{bucket}" for bucket in range(len(BOUNDS) + 1))
+_RUN: Final = tuple(f"run:{bucket}" for bucket in range(len(BOUNDS) + 1))
 _WIDTHS: Final = tuple((span.value, int(span.width.total_seconds()) * 1_000_000) for span in Span)
 
 
@@ -72,11 +74,11 @@ class Tally:
 
     def waited(self, queue: str, us: int) -> None:
         """A task started after it had been due for ``us``."""
-        self.count(queue, f"wait:{bucket_of(max(us, 0) / 1_000_000)}")
+        self.count(queue, _WAIT[bucket_of(us / 1_000_000)])
 
     def ran(self, queue: str, us: int) -> None:
         """An attempt ended after ``us``."""
-        self.count(queue, f"run:{bucket_of(us / 1_000_000)}")
+        self.count(queue, _RUN[bucket_of(us / 1_000_000)])
 
     def changes(self) -> Changes:
         """What to tell the listeners once the transaction is committed."""

@@ -1,18 +1,19 @@
 """One write transaction: statements by name, the store's now, and the tally of what it changes."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from queue_core.backends._rows import Row
-from queue_core.backends._statements import statement
+from queue_core.backends._statements import numbered, statement
 from queue_core.backends.sqlite.arrivals import Arrivals
 from queue_core.backends.sqlite.tally import Tally
 from queue_core.clock import from_us
 
 sql = partial(statement, dialect="sqlite")
+RowOf = TypeVar("RowOf", bound=NamedTuple)
 
 
 class Transaction:
@@ -35,6 +36,11 @@ class Transaction:
         """Execute the statement ``name`` for each of ``rows``."""
         self.arrivals.store()
         self._connection.executemany(sql(name), rows)
+
+    def each(self, name: str, kind: type[RowOf], rows: Sequence[RowOf]) -> None:
+        """Execute the statement ``name`` for each of ``rows``, whose fields are its parameters. For the busiest statements."""
+        self.arrivals.store()
+        self._connection.executemany(numbered(name, "sqlite", kind._fields), rows)
 
     def rows(self, name: str, /, **values: Any) -> list[Row]:
         """All rows that the statement ``name`` returns."""

@@ -1,7 +1,7 @@
 """The read-and-act contract: everything that a board, a command line or a script may ask of a store, and do to it.
 
 A third party that implements ``Expose`` gets the whole board. Reads are bounded: no answer needs a scan of finished tasks, none returns
-payloads unless it says so, and each may raise StoreUnavailable. This module re-exports the nouns that its answers are made of, so that the
+payloads unless it says so (a summary holds the first ``ARGS_HEAD`` bytes of the arguments, no more), and each may raise StoreUnavailable. This module re-exports the nouns that its answers are made of, so that the
 board has one door.
 """
 
@@ -312,7 +312,7 @@ class FetchById(Protocol):
         ...
 
     async def summaries(self, ids: Sequence[TaskId]) -> list[TaskSummary]:
-        """As ``fetch_many``, without payload."""
+        """As ``fetch_many``, without payload but the beginning of the arguments."""
         ...
 
     async def attempts(self, id: TaskId) -> list[Attempt]:
@@ -462,6 +462,7 @@ def connect(url: str, **options: Any) -> Connected:
 
 __all__ = [
     "ALL_TOPICS",
+    "ARGS_HEAD",
     "CODECS",
     "COUNT_CAP",
     "DELETABLE",

@@ -6,7 +6,7 @@ from queue_core.errors import InvalidValue
 from queue_core.expose import Connected, Cursor, TaskFilter
 from queue_core.ids import QueueName, TaskId, new_boot_id
 from queue_core.status import Status
-from queue_core.task import Task, TaskSummary
+from queue_core.task import ARGS_HEAD, Task, TaskSummary
 from tests.conformance.helpers import ME, claim, done, fetch, in_state, killed, listed, new_task, push_one, registered, running
 
 
@@ -58,6 +58,26 @@ async def test_a_list_shows_summaries(connected: Connected) -> None:
     assert type(shown) is TaskSummary and not isinstance(shown, Task)
     stored = await fetch(connected, task.id)
     assert shown == TaskSummary(**{name: getattr(stored, name) for name in TaskSummary.__dataclass_fields__})
+
+
+@pytest.mark.parametrize("size", [0, 1, ARGS_HEAD - 1, ARGS_HEAD, ARGS_HEAD + 1, 8_192, 8_193, 1_000_000])
+async def test_a_summary_holds_the_beginning_of_the_arguments_exactly_as_stored(connected: Connected, size: int) -> None:
+    args = (bytes(range(256)) * (size // 256 + 1))[:size]
+    task = await push_one(connected, args=args, codec="msgpack")
+    await registered(connected)
+    [shown] = await listed(connected)
+    [asked] = await connected.expose.summaries([task.id])
+    [of_queue] = await listed(connected, TaskFilter(queue=task.queue))
+    for summary in (shown, asked, of_queue, task, await fetch(connected, task.id)):
+        assert (summary.args_head, summary.codec) == (args[:200], "msgpack")
+
+
+async def test_what_a_worker_holds_is_listed_with_the_beginning_of_its_arguments(connected: Connected) -> None:
+    boot = await registered(connected)
+    await push_one(connected, args=b"x" * 20_000)
+    await claim(connected, boot)
+    [held] = await listed(connected, TaskFilter(boot=boot))
+    assert held.args_head == b"x" * ARGS_HEAD
 
 
 async def test_a_list_can_be_limited_to_a_queue(connected: Connected) -> None:

@@ -100,7 +100,7 @@ class MemoryExpose:
             return [row.task for id in ids[:MAX_FETCHED] if (row := state.tasks.get(id))]
 
     async def summaries(self, ids: Sequence[TaskId]) -> list[TaskSummary]:
-        """Those of ``ids`` that are stored, without payload."""
+        """Those of ``ids`` that are stored, without payload but the beginning of the arguments."""
         with self._session.transaction() as state:
             return [row.summary() for id in ids[:MAX_FETCHED] if (row := state.tasks.get(id))]
 

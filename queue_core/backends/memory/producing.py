@@ -8,7 +8,7 @@ from queue_core.codec import JsonCodec
 from queue_core.errors import InvalidValue
 from queue_core.ids import QueueName, TaskId
 from queue_core.status import Status
-from queue_core.task import NewTask, Pushed, Task
+from queue_core.task import ARGS_HEAD, NewTask, Pushed, Task
 
 
 def push(state: State, tasks: Sequence[NewTask]) -> list[Pushed]:
@@ -53,6 +53,7 @@ def _storable(new: NewTask, now: datetime) -> Task:
         max_attempts=new.max_attempts,
         tags=tuple(new.tags),
         args=bytes(new.args),
+        args_head=bytes(new.args[:ARGS_HEAD]),
         codec=new.codec,
         timeout=new.timeout,
         retry=new.retry,

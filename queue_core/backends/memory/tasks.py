@@ -34,7 +34,7 @@ class Row:
         return Lease(self.task.id, self.task.boot, self.token)
 
     def summary(self) -> TaskSummary:
-        """The task without its payload."""
+        """The task without its payload but for the beginning of its arguments."""
         return TaskSummary(**{name: getattr(self.task, name) for name in _SUMMARY})
 
 

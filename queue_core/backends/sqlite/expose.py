@@ -102,7 +102,7 @@ class SqliteExpose:
         return [_rows.task(row) for row in await self._store.rows("fetch", ids=text_list(ids[:MAX_FETCHED]))]
 
     async def summaries(self, ids: Sequence[TaskId]) -> list[TaskSummary]:
-        """Those of ``ids`` that are stored, without payload."""
+        """Those of ``ids`` that are stored, without payload but the beginning of the arguments."""
         return [_rows.summary(row) for row in await self._store.rows("summaries", ids=text_list(ids[:MAX_FETCHED]))]
 
     async def attempts(self, id: TaskId) -> list[Attempt]:

@@ -13,6 +13,7 @@ from queue_core.backends.sqlite.failures import explain
 from queue_core.backends.sqlite.location import read_only_uri
 from queue_core.backends.sqlite.transaction import sql
 from queue_core.errors import NotConnected, PriniaError, StoreUnavailable
+from queue_core.task import ARGS_HEAD
 
 QUERY_LIMIT: Final = 2.0
 """Seconds that one read may take."""
@@ -20,15 +21,25 @@ _READERS: Final = 3
 _STEPS_BETWEEN_LOOKS: Final = 20_000
 
 
-class _TimedConnection(sqlite3.Connection):
-    """Ends a statement that takes longer than ``limit`` seconds."""
+class _ReadingConnection(sqlite3.Connection):
+    """Ends a statement that takes longer than ``limit`` seconds, and knows the functions that statements call."""
 
     limit = QUERY_LIMIT
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.create_function("prinia_contains", -1, contains, deterministic=True)
+        self.create_function("prinia_head", 1, self.head)
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         deadline = time.monotonic() + self.limit
         self.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
         return super().execute(*arguments)
+
+    def head(self, seq: int) -> bytes:
+        """The beginning of a task's arguments, read without the rest of them."""
+        with self.blobopen("prinia_tasks", "args", seq, readonly=True) as args:
+            return args.read(ARGS_HEAD)
 
 
 class _Connection:
@@ -56,13 +67,12 @@ class Reader:
             raise explain(error, self._path) from error
 
     async def _connect(self) -> aiosqlite.Connection:
-        connection = aiosqlite.connect(read_only_uri(self._path), uri=True, isolation_level=None, timeout=2.0, factory=_TimedConnection)
+        connection = aiosqlite.connect(read_only_uri(self._path), uri=True, isolation_level=None, timeout=2.0, factory=_ReadingConnection)
         thread: Any = getattr(connection, "_thread", connection)
         thread.daemon = True  # else a program that forgets to close the store would never end
         await connection
         await connection.execute_fetchall("PRAGMA query_only = ON")
         await connection.execute_fetchall("PRAGMA cache_size = -8000")
-        await connection.create_function("prinia_contains", -1, contains, deterministic=True)
         return connection
 
     async def close(self) -> None:

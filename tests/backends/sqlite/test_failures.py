@@ -101,7 +101,7 @@ async def _limit_pages(connected: Connected, pages: int) -> None:
 
 async def test_a_read_that_takes_too_long_ends_with_a_cure(connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
     await connected.backend.push([new_task() for _ in range(3_000)])
-    monkeypatch.setattr(reader._TimedConnection, "limit", -1.0)
+    monkeypatch.setattr(reader._ReadingConnection, "limit", -1.0)
     with pytest.raises(StoreUnavailable, match="time limit"):
         await connected.expose.list_tasks(TaskFilter(text="nowhere"))
     monkeypatch.undo()

@@ -1,8 +1,9 @@
--- All tasks after a place, nearest first. The arguments are read only when there is a text to look for.
+-- All tasks after a place, nearest first. Of the arguments only the beginning is read, unless there is a text to look for.
 SELECT
   task.id, task.seq, task.queue, task.name, task.status, task.reason, task.priority, task.created_at, task.run_at,
   task.attempts, task.max_attempts, task.crashes, task.worker, task.boot, task.queued_at, task.started_at, task.done_at,
-  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags
+  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags, task.codec,
+  CASE WHEN length(task.args) > 8192 THEN prinia_head(task.seq) ELSE substr(task.args, 1, 200) END AS args_head
 FROM prinia_tasks AS task NOT INDEXED
 WHERE task.seq > :place
   AND task.seq > :floor

@@ -2,7 +2,8 @@
 SELECT
   task.id, task.seq, task.queue, task.name, task.status, task.reason, task.priority, task.created_at, task.run_at,
   task.attempts, task.max_attempts, task.crashes, task.worker, task.boot, task.queued_at, task.started_at, task.done_at,
-  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags
+  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags, task.codec,
+  CASE WHEN length(task.args) > 8192 THEN prinia_head(task.seq) ELSE substr(task.args, 1, 200) END AS args_head
 FROM prinia_tasks AS task INDEXED BY prinia_tasks_leased
 WHERE task.stage = 2
   AND task.boot = :boot

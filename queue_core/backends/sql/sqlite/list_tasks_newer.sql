@@ -1,9 +1,10 @@
 -- Tasks of some queues and states after a place, nearest first: the first of each queue and state, merged.
--- The arguments are read only when there is a text to look for.
+-- Of the arguments only the beginning is read, unless there is a text to look for.
 SELECT
   task.id, task.seq, task.queue, task.name, task.status, task.reason, task.priority, task.created_at, task.run_at,
   task.attempts, task.max_attempts, task.crashes, task.worker, task.boot, task.queued_at, task.started_at, task.done_at,
-  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags
+  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags, task.codec,
+  CASE WHEN length(task.args) > 8192 THEN prinia_head(task.seq) ELSE substr(task.args, 1, 200) END AS args_head
 FROM json_each(:queues) AS wanted_queue
 CROSS JOIN json_each(:statuses) AS wanted_status
 CROSS JOIN prinia_tasks AS task ON task.seq IN (

@@ -1,8 +1,9 @@
--- Tasks without their payload, in the order of the given ids. SQLite's own: a list is a JSON array.
+-- Tasks with the beginning of their arguments only, in the order of the given ids. SQLite's own: a list is a JSON array.
 SELECT
   task.id, task.seq, task.queue, task.name, task.status, task.reason, task.priority, task.created_at, task.run_at,
   task.attempts, task.max_attempts, task.crashes, task.worker, task.boot, task.queued_at, task.started_at, task.done_at,
-  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags
+  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags, task.codec,
+  CASE WHEN length(task.args) > 8192 THEN prinia_head(task.seq) ELSE substr(task.args, 1, 200) END AS args_head
 FROM json_each(:ids) AS asked
 CROSS JOIN prinia_tasks AS task ON task.id = asked.value
 ORDER BY asked.key

@@ -86,11 +86,11 @@ class SqliteBackend:
 
     async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
         """Lease due tasks to a worker."""
-        return await self._store.write(leasing.claim, boot, queues, names, max(limit, 0), max(start, 0))
+        return await self._store.write_lightly(leasing.claim, boot, queues, names, max(limit, 0), max(start, 0))
 
     async def start(self, leases: Sequence[Lease]) -> list[bool]:
         """Queued → Running."""
-        return await self._store.write(leasing.start, leases)
+        return await self._store.write_lightly(leasing.start, leases)
 
     async def ack(self, acks: Sequence[Ack]) -> list[bool]:
         """Store how attempts ended."""
@@ -104,7 +104,7 @@ class SqliteBackend:
         """Record how far an attempt is."""
         if not 0 <= fraction <= 1:
             raise InvalidValue(f"progress must be between 0 and 1, got {fraction!r}.")
-        return await self._store.write(leasing.progress, lease, fraction, note)
+        return await self._store.write_lightly(leasing.progress, lease, fraction, note)
 
     async def kill_requests(self, boot: BootId) -> list[Lease]:
         """The leases whose kill was asked for."""

@@ -11,7 +11,6 @@ from queue_core.backends._rows import Row
 from queue_core.backends.sqlite.reader import Reader
 from queue_core.backends.sqlite.schema import Synchronous
 from queue_core.backends.sqlite.signals import Signals
-from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.backends.sqlite.wake import Hub
 from queue_core.backends.sqlite.writer import Writer
 from queue_core.clock import Clock, HandWoundClock
@@ -89,11 +88,11 @@ class Store:
 
     async def write(self, operation: Callable[..., T], *arguments: object) -> T:
         """The result of ``operation(transaction, *arguments)``, once it is committed."""
+        return await self.writer.submit(lambda tx: operation(tx, *arguments))
 
-        def run(tx: Transaction) -> T:
-            return operation(tx, *arguments)
-
-        return await self.writer.submit(run)
+    async def write_lightly(self, operation: Callable[..., T], *arguments: object) -> T:
+        """As ``write``, without waiting for the disk: for what a loss of power may undo, because the store is right without it too."""
+        return await self.writer.submit(lambda tx: operation(tx, *arguments), durable=False)
 
     async def rows(self, name: str, /, **values: object) -> list[Row]:
         """All rows that the reading statement ``name`` returns."""

@@ -68,6 +68,7 @@ class _Job:
     operation: Operation[Any]
     future: "asyncio.Future[Any] | Future[Any]"
     loop: asyncio.AbstractEventLoop | None = None
+    durable: bool = True
 
 
 _Result = tuple[_Job, Any, BaseException | None]
@@ -80,6 +81,7 @@ class Writer:
         self._path = path
         self._clock = clock
         self._synchronous: Synchronous = synchronous
+        self._flushing: Synchronous = synchronous
         self._listener = listener
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._pid = os.getpid()
@@ -113,12 +115,15 @@ class Writer:
         if not self._closed:
             self._jobs.put(_Job(_nothing, _cancelled()))
 
-    async def submit(self, operation: Operation[T]) -> T:
-        """The result of ``operation``, once it is committed."""
+    async def submit(self, operation: Operation[T], *, durable: bool = True) -> T:
+        """The result of ``operation``, once it is committed.
+
+        ``durable=False``: what it did may be undone by a loss of power (not by the death of a process), until the next durable commit.
+        """
         self._check_open()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(operation, future, loop))
+        self._jobs.put(_Job(operation, future, loop, durable))
         return await future
 
     def submit_and_wait(self, operation: Operation[T], limit: float = SYNCHRONOUS_LIMIT) -> T:
@@ -244,6 +249,7 @@ class Writer:
 
     def _transaction(self, jobs: list[_Job]) -> tuple[list[_Result], Changes]:
         connection = self._connection
+        self._flush_at_commit(any(job.durable for job in jobs))
         patiently(lambda: connection.execute("BEGIN IMMEDIATE"), LOCK_LIMIT)
         try:
             tx = Transaction(connection, to_us(self._clock.now()), self._known_queues)
@@ -257,6 +263,13 @@ class Writer:
         self.transactions += 1
         self._known_queues |= tx.tally.named
         return results, tx.tally.changes()
+
+    def _flush_at_commit(self, durable: bool) -> None:
+        """Let the coming commits wait for the disk, or not. Nothing that a caller was promised depends on those that do not."""
+        wanted: Synchronous = self._synchronous if durable else "normal"
+        if wanted != self._flushing:
+            self._connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._flushing = wanted
 
     def _explained(self, error: Exception) -> Exception:
         return explain(error, self._path) if isinstance(error, sqlite3.Error) else error

@@ -29,4 +29,4 @@ demo: .venv ## two workers, real work, and the board on it
 	$(BIN)prinia demo
 
 .venv:
-	EXTRAS=test,lint python3 tests/run.py --setup-only
+	python3 tests/run.py --setup-only

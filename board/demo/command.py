@@ -41,9 +41,16 @@ def run(args: argparse.Namespace) -> int:
                 print(banner(where, store, folder, kept=args.dir is not None), flush=True)
                 open_browser(where, wanted=not args.no_browser)
                 serve(Board(store, title="Prinia demo", environment="demo"), listener)
-            print("\nStopping the workers …", flush=True)
+            end_undisturbed()
     print("Everything has ended." + ("" if args.dir else " The folder is gone."), flush=True)
     return OK
+
+
+def end_undisturbed() -> None:
+    """From here on signals change nothing: the end is short, and a second Ctrl-C must not leave children or files behind."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    print("\nStopping the workers …", flush=True)
 
 
 @contextlib.contextmanager

@@ -58,11 +58,13 @@ def test_the_demos_children_end_with_it_even_when_it_is_killed(run: Prinia, tmp_
         time.sleep(0.1)
 
 
-def test_a_temporary_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_temporary_demo_leaves_nothing_behind_even_for_the_impatient(tmp_path: Path) -> None:
     with process(tmp_path, "demo", "--port", "0", "--no-browser") as demo:
         folder = re.search(r"files\s+(\S+)", read_until(demo, "Ctrl-C"))
         assert folder is not None
         assert Path(folder[1]).exists()
         demo.send_signal(signal.SIGTERM)
+        read_until(demo, "Stopping")
+        demo.send_signal(signal.SIGINT)  # impatience
         assert demo.wait(PATIENCE) == 0
         assert not Path(folder[1]).exists()

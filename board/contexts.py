@@ -338,6 +338,8 @@ class TaskRow:
     """Who holds it, or held it last."""
     error: str | None
     """One line about its last failure."""
+    preview: str | None
+    """Its arguments in one line, at most 120 characters; None when there are none, or none that may be shown."""
     progress: int | None
     """Percent, as its handler reported."""
     progress_note: str | None

@@ -1,8 +1,8 @@
 """The read-and-act contract: everything that a board, a command line or a script may ask of a store, and do to it.
 
 A third party that implements ``Expose`` gets the whole board. Reads are bounded: no answer needs a scan of finished tasks, none returns
-payloads unless it says so (a summary holds the first ``ARGS_HEAD`` bytes of the arguments, no more), and each may raise StoreUnavailable. This module re-exports the nouns that its answers are made of, so that the
-board has one door.
+payloads unless it says so (a summary holds the first ``ARGS_HEAD`` bytes of the arguments), and each may raise StoreUnavailable. This module
+re-exports the nouns that its answers are made of, so that the board has one door.
 """
 
 import importlib
@@ -26,7 +26,7 @@ from queue_core.errors import (
 from queue_core.histogram import Histogram, merge, percentile
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.status import DELETABLE, FINAL, KILLABLE, LEASED, RESCHEDULABLE, RETRYABLE, WAITING, KillReason, Status
-from queue_core.task import Attempt, AttemptOutcome, ErrorInfo, NewTask, Pushed, Task, TaskSummary
+from queue_core.task import ARGS_HEAD, Attempt, AttemptOutcome, ErrorInfo, NewTask, Pushed, Task, TaskSummary
 from queue_core.worker_info import WorkerInfo, WorkerState
 
 # --- what is asked for -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from board.charts import spark
 from board.contexts import Button, GoneRow, Link, QueueRow, StateCount, TaskRow, WorkerRow
 from board.filters import dom_id, plural, short_id, visible
 from board.payloads import redacted_text
+from board.previews import preview
 from board.screen import Ask, Fragment
 from queue_core.expose import (
     COUNT_CAP,
@@ -156,6 +157,7 @@ def task_row(ask: Ask, task: TaskSummary, crew: Crew) -> TaskRow:
         max_attempts=task.max_attempts,
         worker=Link(label=visible(task.worker), href=ask.urls.worker(task.boot) if task.boot else None) if task.worker else None,
         error=redacted_text(task.name, task.error, ask.redact),
+        preview=preview(task.args_head, task.codec, name=task.name, codecs=ask.store.codecs, redact=ask.redact),
         progress=round(min(max(task.progress, 0.0), 1.0) * 100) if task.progress is not None else None,
         progress_note=redacted_text(task.name, task.progress_note, ask.redact),
         tags=tuple(visible(tag) for tag in task.tags),

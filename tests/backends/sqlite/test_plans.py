@@ -61,6 +61,7 @@ def full() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate(connection)
     connection.create_function("prinia_contains", -1, lambda *texts: False)
+    connection.create_function("prinia_head", 1, lambda seq: b"")
     states = ["Done"] * 20 + list(STAGES)
     for number in range(4_000):
         status = states[number % len(states)]

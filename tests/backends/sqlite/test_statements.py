@@ -21,6 +21,7 @@ def empty() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate(connection)
     connection.create_function("prinia_contains", -1, lambda *texts: False)
+    connection.create_function("prinia_head", 1, lambda seq: b"")
     return connection
 
 

@@ -28,7 +28,6 @@ class Acker:
         self._lost, self._emptied = lost, emptied
         self._waiting: list[tuple[Claim, Ack]] = []
         self._writing: list[tuple[Claim, Ack]] = []
-        self._held = False
         self._stored = Bell()
         self._deadline = float("inf")
         self._loop = Loop("acker", self._flush, report=report)
@@ -48,19 +47,9 @@ class Acker:
 
     def put(self, claim: Claim, ack: Ack) -> None:
         """Store ``ack`` soon."""
-        if not self._waiting and not self._held:
+        if not self._waiting:
             self.wake()
         self._waiting.append((claim, ack))
-
-    def hold(self) -> None:
-        """Keep what ends from now on until ``flush``: a claim is under way, and the transaction of the next one will carry it."""
-        self._held = True
-
-    def flush(self) -> None:
-        """Store what waits."""
-        self._held = False
-        if self._waiting:
-            self.wake()
 
     def drop(self) -> None:
         """Forget what is not stored, because its leases are lost."""

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from queue_core.backend import Backend, Claims
+from queue_core.backend import Backend
 from queue_core.backoff import spread
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack, Deferred, Released, settle
@@ -18,14 +17,6 @@ SHORTEST: Final = 0.001
 """Seconds; a store whose clock stands still must not keep the worker busy."""
 GATHER: Final = 0.002
 """Seconds that a freed slot of a busy worker may wait for others, so that one claim fills several."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A claim under way."""
-
-    answer: asyncio.Task[Claims]
-    limit: int
 
 
 SUSPICIOUS: Final = 2
@@ -109,43 +100,21 @@ class Fetcher:
         return await self._claim(free)
 
     async def _claim(self, free: int) -> float | None:
-        """Claim as long as there is more and slots are free. While one half of the slots is being run, the store works for the other."""
         quiet = not len(self._running) and not len(self._acker)
-        asked = self._ask(free)
+        self._hungry = False
         try:
-            while True:
-                self._hungry = False
-                claims = await asked.answer
-                runnable = await self._without_surplus_suspects(claims.tasks)
-                more = len(claims.tasks) >= asked.limit
-                left = self._running.free - len(runnable) if more and not self._closed and not self._paused else 0
-                following = self._ask(left) if left > 0 else None
-                for claim in runnable:
-                    self._launch(claim)
-                if following is None:
-                    break
-                asked = following
+            claims = await self._backend.claim(self._boot, self._queues, names=self._names, limit=free, start=free)
         except BaseException:
             self._hungry = True
-            asked.answer.cancel()
             raise
-        finally:
-            self._acker.flush()
-        if more:
+        for claim in await self._without_surplus_suspects(claims.tasks):
+            self._launch(claim)
+        if len(claims.tasks) >= free:
             self._hungry = True
             return None if self._running.free <= 0 else 0.0
         if quiet and not claims.tasks:
             self._idle()
         return self._pause(claims.next_due)
-
-    def _ask(self, free: int) -> _Asked:
-        """Ask for up to half of all slots, now and not when somebody waits for it; what ended so far goes to the store with it."""
-        limit = min(free, -(-self._running.capacity // 2))
-        claiming = self._backend.claim(self._boot, self._queues, names=self._names, limit=limit, start=limit)
-        answer = asyncio.get_running_loop().create_task(claiming, name="prinia-claim")
-        self._acker.flush()
-        self._acker.hold()
-        return _Asked(answer, limit)
 
     async def _without_surplus_suspects(self, claims: list[Claim]) -> list[Claim]:
         """Those of ``claims`` that may run now: of tasks that workers keep dying under, one at a time, and only once the others are put off.

@@ -158,6 +158,12 @@ class Bucket:
     failed: int = 0
     """Attempts that failed and will be followed by another."""
     killed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """How long things took in some period."""
+
     run: Histogram
     """How long the attempts that ended in it ran."""
     wait: Histogram
@@ -331,6 +337,10 @@ class Metrics(Protocol):
         """What happened between two times, a bucket a span, oldest first, without gaps: ``since`` is rounded down, ``until`` is included."""
         ...
 
+    async def durations(self, span: Span, *, since: datetime, until: datetime, queue: QueueName | None = None) -> Durations:
+        """How long things took in the buckets that ``series`` tells of, all together."""
+        ...
+
     async def statistics(self, queue: QueueName | None = None) -> list[Statistic]:
         """The seed's titled statistics of one queue or all (its section 3.5), computed rightly."""
         ...
@@ -486,6 +496,7 @@ __all__ = [
     "Counts",
     "Cursor",
     "DecodeError",
+    "Durations",
     "ErrorInfo",
     "Expose",
     "FetchById",

@@ -18,8 +18,8 @@ from board.contexts import (
 )
 from board.filters import plural, utc, visible
 from board.screen import Ask, Fragment, Screen
-from board.views.rows import Crew, last_hour, queue_problem, queue_row, state_counts, task_row, worker_row
-from queue_core.expose import COUNT_CAP, Bucket, Counts, QueueInfo, Status, TaskFilter, WorkerInfo, WorkerState, merge
+from board.views.rows import Crew, last_durations, last_hour, queue_problem, queue_row, state_counts, task_row, worker_row
+from queue_core.expose import COUNT_CAP, Bucket, Counts, Durations, QueueInfo, Status, TaskFilter, WorkerInfo, WorkerState
 
 SHOWN: Final = 8
 """Rows in each of its lists."""
@@ -33,7 +33,7 @@ async def overview(ask: Ask, _: Mapping[str, str]) -> Screen:
     """The page at the root of the board."""
     queues = await ask.store.list_queues()
     crew = await Crew.of(ask)
-    hour = await last_hour(ask, crew.now)
+    hour, took = await last_hour(ask, crew.now), await last_durations(ask, crew.now)
     return Screen(
         template="overview/index.html",
         page=OverviewPage(heading="Overview"),
@@ -42,7 +42,7 @@ async def overview(ask: Ask, _: Mapping[str, str]) -> Screen:
         fragments=(
             Fragment(id="overview-health", template="overview/_health.html", context=await _health(ask, queues, crew, hour)),
             Fragment(id="overview-counts", template="overview/_counts.html", context=counts_of(ask, queues)),
-            Fragment(id="overview-throughput", template="overview/_throughput.html", context=throughput_of(hour)),
+            Fragment(id="overview-throughput", template="overview/_throughput.html", context=throughput_of(hour, took)),
             Fragment(id="overview-queues", template="overview/_queues.html", context=await _busiest(ask, queues, crew)),
             Fragment(id="overview-workers", template="overview/_workers.html", context=_workers(ask, crew)),
             Fragment(id="overview-failures", template="overview/_failures.html", context=await _failures(ask, crew)),
@@ -173,7 +173,7 @@ def _oldest_due(queue: QueueInfo) -> datetime:
     return queue.oldest_due
 
 
-def throughput_of(hour: Sequence[Bucket]) -> ThroughputPart:
+def throughput_of(hour: Sequence[Bucket], took: Durations) -> ThroughputPart:
     """The last hour as a chart and in numbers."""
     recent = hour[-FULL_MINUTES - 1 : -1]
     return ThroughputPart(
@@ -183,8 +183,8 @@ def throughput_of(hour: Sequence[Bucket]) -> ThroughputPart:
         failed=sum(bucket.failed for bucket in hour),
         killed=sum(bucket.killed for bucket in hour),
         per_minute=sum(bucket.done for bucket in recent) / max(len(recent), 1),
-        run=percentiles(merge([bucket.run for bucket in hour])),
-        wait=percentiles(merge([bucket.wait for bucket in hour])),
+        run=percentiles(took.run),
+        wait=percentiles(took.wait),
     )
 
 

@@ -9,7 +9,7 @@ from board.params import short
 from board.screen import Ask, Fragment, NotFound, Screen
 from board.views.lists import Listing
 from board.views.overview import counts_of, throughput_of
-from board.views.rows import Crew, last_hour, queue_problem, queue_row, worker_row
+from board.views.rows import Crew, last_durations, last_hour, queue_problem, queue_row, worker_row
 from queue_core.expose import QueueName, Topic, queue_topic
 
 SHOWN: Final = 100
@@ -40,7 +40,7 @@ async def queue(ask: Ask, named: Mapping[str, str]) -> Screen:
     listing = Listing(ask, name)
     row = await queue_row(ask, info, crew)
     workers = QueueWorkersPart(workers=tuple(worker_row(ask, worker, crew.now) for worker in crew.serving(name)), problem=queue_problem(info, crew))
-    hour = throughput_of(await last_hour(ask, crew.now, info))
+    hour = throughput_of(await last_hour(ask, crew.now, info), await last_durations(ask, crew.now, info))
     return Screen(
         template="queues/show.html",
         page=QueuePage(name=visible(name), tasks=listing.around([])),

@@ -21,6 +21,7 @@ from queue_core.expose import (
     BootId,
     Bucket,
     Counts,
+    Durations,
     QueueInfo,
     Span,
     Status,
@@ -267,6 +268,11 @@ async def queue_row(ask: Ask, queue: QueueInfo, crew: Crew) -> QueueRow:
 async def last_hour(ask: Ask, now: datetime, queue: QueueInfo | None = None) -> list[Bucket]:
     """Sixty minutes of one queue or all, the running one last."""
     return await ask.store.series(Span.MINUTE, since=now - HOUR, until=now, queue=queue.name if queue else None)
+
+
+async def last_durations(ask: Ask, now: datetime, queue: QueueInfo | None = None) -> Durations:
+    """How long things took in these sixty minutes."""
+    return await ask.store.durations(Span.MINUTE, since=now - HOUR, until=now, queue=queue.name if queue else None)
 
 
 def queue_problem(queue: QueueInfo, crew: Crew) -> str | None:

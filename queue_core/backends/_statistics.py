@@ -11,7 +11,7 @@ from typing import Final
 
 from queue_core.clock import EPOCH
 from queue_core.expose import Bucket, Counts, QueueInfo, Statistic, StatType
-from queue_core.histogram import BOUNDS, Histogram, merge
+from queue_core.histogram import BOUNDS, Histogram
 
 MINUTES_SINCE: Final = timedelta(minutes=59)
 """Ask ``series`` for minutes since now minus this: 60 buckets, the running minute included."""
@@ -43,15 +43,20 @@ class Facts:
     database: DatabaseFacts | None = None
 
 
-def statistics(*, now: datetime, queues: Sequence[QueueInfo], minutes: Sequence[Bucket], hours: Sequence[Bucket], facts: Facts) -> list[Statistic]:
-    """Every title of the seed's list, by priority. ``minutes`` and ``hours`` are the series since ``MINUTES_SINCE`` and ``HOURS_SINCE``."""
+def statistics(
+    *, now: datetime, queues: Sequence[QueueInfo], minutes: Sequence[Bucket], hours: Sequence[Bucket], run: Histogram, facts: Facts
+) -> list[Statistic]:
+    """Every title of the seed's list, by priority.
+
+    ``minutes`` and ``hours`` are the series since ``MINUTES_SINCE`` and ``HOURS_SINCE``, ``run`` is how long attempts ran in those hours.
+    """
     counts = sum((queue.counts for queue in queues), Counts())
     past_day, today = hours[-24:], [hour for hour in hours if hour.start >= _midnight(now)]
     return [
         *_now(counts, facts),
         *_lately(minutes, today),
         *_stored(counts),
-        *_durations(now, hours, queues, facts),
+        *_durations(now, run, queues, facts),
         *_past_days(past_day, hours),
         *_moments(queues, past_day, facts),
         *_database(facts.database),
@@ -89,10 +94,10 @@ def _stored(counts: Counts) -> list[Statistic]:
     ]
 
 
-def _durations(now: datetime, hours: Sequence[Bucket], queues: Sequence[QueueInfo], facts: Facts) -> list[Statistic]:
+def _durations(now: datetime, run: Histogram, queues: Sequence[QueueInfo], facts: Facts) -> list[Statistic]:
     longest = now - facts.running_since if facts.running_since else timedelta()
     return [
-        _decimal("AVG_JOB_DURATION_MINS", 5, _mean(merge([hour.run for hour in hours])) / 60),
+        _decimal("AVG_JOB_DURATION_MINS", 5, _mean(run) / 60),
         _decimal("LONGEST_RUNNING_JOB_MINS", 5, longest / timedelta(minutes=1)),
         _number("QUEUE_BACKLOG", 5, sum(queue.counts.pending - queue.scheduled for queue in queues)),
     ]

@@ -57,7 +57,7 @@ def test_a_path_is_split_at_the_prefix(scope: dict[str, object], root: str, path
 
 def bucket(minute: int, done: int = 0, failed: int = 0, killed: int = 0) -> Bucket:
     start = datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(minutes=minute)
-    return Bucket(start=start, done=done, failed=failed, killed=killed, run={}, wait={})
+    return Bucket(start=start, done=done, failed=failed, killed=killed)
 
 
 def test_bars_stand_on_one_another_within_the_chart() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from queue_core.clock import HandWoundClock
 from queue_core.errors import InvalidValue
-from queue_core.expose import Bucket, Connected, Counts, Span
+from queue_core.expose import Bucket, Connected, Counts, Durations, Span
 from queue_core.histogram import bucket_of
 from queue_core.ids import QueueName
 from queue_core.outcome import Aborted, Errored
@@ -38,6 +38,12 @@ async def _total(connected: Connected, span: Span = Span.DAY, queue: QueueName |
     now = await connected.expose.now()
     [bucket] = await connected.expose.series(span, since=now, until=now, queue=queue)
     return bucket
+
+
+async def _took(connected: Connected, queue: QueueName | None = None) -> Durations:
+    now = await connected.expose.now()
+    took: Durations = await connected.expose.durations(Span.DAY, since=now, until=now, queue=queue)
+    return took
 
 
 async def test_an_empty_store_counts_nothing(connected: Connected) -> None:
@@ -136,7 +142,7 @@ async def test_run_times_are_how_long_attempts_ran(connected: Connected, clock: 
     clock.advance(20)
     await finish(connected, first, Errored(FAILED.error), ran_for=3.0)
     await finish(connected, await take(connected, first.id, first.lease.boot), ran_for=0.004)
-    assert dict((await _total(connected)).run) == {bucket_of(3.0): 1, bucket_of(0.004): 1}
+    assert dict((await _took(connected)).run) == {bucket_of(3.0): 1, bucket_of(0.004): 1}
 
 
 async def test_wait_times_are_how_long_a_task_had_been_due(connected: Connected, clock: HandWoundClock) -> None:
@@ -144,10 +150,27 @@ async def test_wait_times_are_how_long_a_task_had_been_due(connected: Connected,
     boot = await registered(connected, lease_ttl=1e6)
     clock.advance(112)
     [queued] = await claim(connected, boot)
-    assert dict((await _total(connected)).wait) == {}
+    assert dict((await _took(connected)).wait) == {}
     clock.advance(3)
     await connected.backend.start([queued.lease])
-    assert dict((await _total(connected)).wait) == {bucket_of(15): 1}
+    assert dict((await _took(connected)).wait) == {bucket_of(15): 1}
+
+
+async def test_durations_are_those_of_the_period_and_the_queue(connected: Connected, clock: HandWoundClock) -> None:
+    start = clock.now()
+    await finish(connected, await running(connected, queue="a"), ran_for=3.0)
+    await finish(connected, await running(connected, queue="b"), ran_for=3.0)
+    clock.advance(60)
+    await finish(connected, await running(connected, queue="a"), ran_for=0.1)
+
+    async def run_of(since: int, until: int, queue: str | None = None) -> dict[int, int]:
+        period = {"since": start + timedelta(minutes=since), "until": start + timedelta(minutes=until)}
+        return dict((await connected.expose.durations(Span.MINUTE, queue=None if queue is None else QueueName(queue), **period)).run)
+
+    assert await run_of(0, 0) == {bucket_of(3.0): 2}
+    assert await run_of(0, 1) == {bucket_of(3.0): 2, bucket_of(0.1): 1}
+    assert await run_of(0, 1, "a") == {bucket_of(3.0): 1, bucket_of(0.1): 1}
+    assert await run_of(1, 9, "b") == await run_of(2, 1) == await run_of(0, 1, "nobody's") == {}
 
 
 async def test_numbers_survive_the_removal_of_their_tasks(connected: Connected) -> None:
@@ -161,7 +184,7 @@ async def test_late_writes_are_not_counted(connected: Connected, clock: HandWoun
     await lose_workers(connected, clock)
     await finish(connected, claim)
     bucket = await _total(connected)
-    assert (bucket.done, dict(bucket.run)) == (0, {})
+    assert (bucket.done, dict((await _took(connected)).run)) == (0, {})
 
 
 async def test_a_bulk_push_is_counted_whole(connected: Connected) -> None:
@@ -173,6 +196,8 @@ async def test_a_bulk_push_is_counted_whole(connected: Connected) -> None:
 async def test_a_naive_time_is_refused(connected: Connected, clock: HandWoundClock) -> None:
     with pytest.raises(InvalidValue, match="since"):
         await connected.expose.series(Span.DAY, since=clock.now().replace(tzinfo=None), until=clock.now())
+    with pytest.raises(InvalidValue, match="until"):
+        await connected.expose.durations(Span.DAY, since=clock.now(), until=clock.now().replace(tzinfo=None))
 
 
 async def test_the_last_claim_is_known_to_the_minute(connected: Connected, clock: HandWoundClock) -> None:

@@ -18,6 +18,7 @@ from queue_core.expose import (
     Bucket,
     Counts,
     Cursor,
+    Durations,
     Page,
     QueueInfo,
     Report,
@@ -124,6 +125,13 @@ class MemoryExpose:
         with self._session.transaction() as state:
             return state.rollups.series(span, since.astimezone(UTC), until.astimezone(UTC), queue)
 
+    async def durations(self, span: Span, *, since: datetime, until: datetime, queue: QueueName | None = None) -> Durations:
+        """How long things took between two times."""
+        check_aware("since", since)
+        check_aware("until", until)
+        with self._session.transaction() as state:
+            return state.rollups.durations(span, since.astimezone(UTC), until.astimezone(UTC), queue)
+
     async def statistics(self, queue: QueueName | None = None) -> list[Statistic]:
         """The seed's titled statistics."""
         with self._session.transaction() as state:
@@ -133,6 +141,7 @@ class MemoryExpose:
                 queues=[_queue(state, name) for name in queues],
                 minutes=state.rollups.series(Span.MINUTE, state.now - MINUTES_SINCE, state.now, queue),
                 hours=state.rollups.series(Span.HOUR, state.now - HOURS_SINCE, state.now, queue),
+                run=state.rollups.durations(Span.HOUR, state.now - HOURS_SINCE, state.now, queue).run,
                 facts=_facts(state, queues),
             )
 

@@ -1,12 +1,12 @@
 """What happened when: counts and duration histograms by queue, per minute, hour and day."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from queue_core.clock import EPOCH
-from queue_core.expose import Bucket, Span
+from queue_core.expose import Bucket, Durations, Span
 from queue_core.histogram import bucket_of, merge
 from queue_core.ids import QueueName
 
@@ -48,6 +48,11 @@ class Rollups:
         """One bucket a span from ``since`` rounded down to ``until`` included, oldest first."""
         return [self._bucket(span, start, queue) for start in _starts(span, since, until)]
 
+    def durations(self, span: Span, since: datetime, until: datetime, queue: QueueName | None) -> Durations:
+        """How long things took in the buckets of that series together."""
+        found = [tally for start in _starts(span, since, until) for tally in self._of(span, start, queue)]
+        return Durations(run=merge([tally.run for tally in found]), wait=merge([tally.wait for tally in found]))
+
     def prune(self, span: Span, before: datetime) -> None:
         """Forget the spans that began before a time."""
         tallies = self._tallies[span]
@@ -59,8 +64,11 @@ class Rollups:
             yield tallies.setdefault(round_down(at, span), {}).setdefault(queue, Tally())
 
     def _bucket(self, span: Span, start: datetime, queue: QueueName | None) -> Bucket:
+        return _sum(start, self._of(span, start, queue))
+
+    def _of(self, span: Span, start: datetime, queue: QueueName | None) -> list[Tally]:
         by_queue = self._tallies[span].get(start, {})
-        return _sum(start, by_queue.values() if queue is None else [by_queue.get(queue, Tally())])
+        return [tally for name, tally in by_queue.items() if queue in {None, name}]
 
 
 def round_down(at: datetime, span: Span) -> datetime:
@@ -75,14 +83,11 @@ def _starts(span: Span, since: datetime, until: datetime) -> Iterator[datetime]:
         start += span.width
 
 
-def _sum(start: datetime, tallies: Iterable[Tally]) -> Bucket:
-    found = list(tallies)
+def _sum(start: datetime, found: Sequence[Tally]) -> Bucket:
     return Bucket(
         start=start,
         pushed=sum(tally.pushed for tally in found),
         done=sum(tally.done for tally in found),
         failed=sum(tally.failed for tally in found),
         killed=sum(tally.killed for tally in found),
-        run=merge([tally.run for tally in found]),
-        wait=merge([tally.wait for tally in found]),
     )

@@ -21,6 +21,7 @@ from queue_core.expose import (
     Bucket,
     Counts,
     Cursor,
+    Durations,
     Page,
     QueueInfo,
     Report,
@@ -122,6 +123,10 @@ class SqliteExpose:
     async def series(self, span: Span, *, since: datetime, until: datetime, queue: QueueName | None = None) -> list[Bucket]:
         """What happened between two times."""
         return await numbers.series(self._store, span, since, until, queue)
+
+    async def durations(self, span: Span, *, since: datetime, until: datetime, queue: QueueName | None = None) -> Durations:
+        """How long things took between two times."""
+        return await numbers.durations(self._store, span, since, until, queue)
 
     async def statistics(self, queue: QueueName | None = None) -> list[Statistic]:
         """The seed's titled statistics."""

@@ -1,13 +1,13 @@
 """Numbers about queues: counts, series, and the seed's statistics."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from queue_core.backends._rows import Row, moment, to_json
 from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AFTER, DatabaseFacts, Facts, statistics
 from queue_core.backends.sqlite.store import Store
 from queue_core.clock import from_us, to_us
-from queue_core.expose import COUNT_CAP, Bucket, Counts, Pause, QueueInfo, Span, Statistic
+from queue_core.expose import COUNT_CAP, Bucket, Counts, Durations, Pause, QueueInfo, Span, Statistic
 from queue_core.ids import QueueName
 from queue_core.status import Status
 from queue_core.task import check_aware
@@ -61,30 +61,33 @@ async def counts(store: Store) -> dict[QueueName, Counts]:
 
 async def series(store: Store, span: Span, since: datetime, until: datetime, queue: QueueName | None) -> list[Bucket]:
     """What happened between two times, without gaps."""
+    first, last, width = _period(span, since, until)
+    happened = {row[0]: row for row in await store.rows("series", span=span.value, since=first, until=last, queue=queue)}
+    return [_bucket(happened.get(start) or (start, 0, 0, 0, 0)) for start in range(first, last + 1, width)]
+
+
+def _period(span: Span, since: datetime, until: datetime) -> tuple[int, int, int]:
+    """Start of the first bucket, end of the last, and their width, in microseconds."""
     check_aware("since", since)
     check_aware("until", until)
     width = int(span.width.total_seconds()) * 1_000_000
-    first, last = to_us(since) // width * width, to_us(until)
-    happened: dict[int, dict[str, int]] = {}
-    for start, metric, n in await store.rows("series", span=span.value, since=first, until=last, queue=queue):
-        happened.setdefault(start, {})[metric] = n
-    return [_bucket(start, happened.get(start, {})) for start in range(first, last + 1, width)]
+    return to_us(since) // width * width, to_us(until), width
 
 
-def _bucket(start: int, metrics: Mapping[str, int]) -> Bucket:
-    return Bucket(
-        start=from_us(start),
-        pushed=metrics.get("pushed", 0),
-        done=metrics.get("done", 0),
-        failed=metrics.get("failed", 0),
-        killed=metrics.get("killed", 0),
-        run=_histogram(metrics, "run:"),
-        wait=_histogram(metrics, "wait:"),
-    )
+def _bucket(row: Row) -> Bucket:
+    start, pushed, done, failed, killed = row
+    return Bucket(start=from_us(start), pushed=pushed or 0, done=done or 0, failed=failed or 0, killed=killed or 0)
 
 
-def _histogram(metrics: Mapping[str, int], prefix: str) -> dict[int, int]:
-    return {int(metric.removeprefix(prefix)): n for metric, n in metrics.items() if metric.startswith(prefix)}
+async def durations(store: Store, span: Span, since: datetime, until: datetime, queue: QueueName | None) -> Durations:
+    """How long things took between two times."""
+    first, last, _ = _period(span, since, until)
+    counted = await store.rows("durations", span=span.value, since=first, until=last, queue=queue)
+    return Durations(run=_histogram(counted, "run:"), wait=_histogram(counted, "wait:"))
+
+
+def _histogram(rows: Iterable[Row], prefix: str) -> dict[int, int]:
+    return {int(metric.removeprefix(prefix)): n for metric, n in rows if metric.startswith(prefix)}
 
 
 # --- statistics ------------------------------------------------------------------------------------------
@@ -99,6 +102,7 @@ async def seed_statistics(store: Store, queue: QueueName | None) -> list[Statist
         queues=queues,
         minutes=await series(store, Span.MINUTE, now - MINUTES_SINCE, now, queue),
         hours=await series(store, Span.HOUR, now - HOURS_SINCE, now, queue),
+        run=(await durations(store, Span.HOUR, now - HOURS_SINCE, now, queue)).run,
         facts=await _facts(store, now, [info.name for info in queues]),
     )
 

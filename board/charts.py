@@ -9,9 +9,11 @@ from board.contexts import Bar, Chart, Percentiles, Segment, Spark, Tick
 from board.filters import count
 from queue_core.expose import Bucket, Histogram, percentile
 
-WIDTH: Final = 720.0
-HEIGHT: Final = 160.0
-GAP: Final = 2.0
+FULL: Final = 100.0
+"""Bars and ticks are placed in percent, so that templates only write them down."""
+GAP: Final = 0.28
+LOWEST: Final = 0.625
+"""A bar that is not empty is at least as high."""
 SPARK_WIDTH: Final = 120.0
 SPARK_HEIGHT: Final = 28.0
 TICK_EVERY: Final = 10
@@ -20,10 +22,8 @@ TICK_EVERY: Final = 10
 def throughput(buckets: Sequence[Bucket]) -> Chart:
     """A bar a bucket, stacked done, failed, killed; the last one is not over yet."""
     top = _nice_top(max((_finished(bucket) for bucket in buckets), default=0))
-    step = WIDTH / max(len(buckets), 1)
+    step = FULL / max(len(buckets), 1)
     return Chart(
-        width=WIDTH,
-        height=HEIGHT,
         bars=tuple(_bar(bucket, place * step, step, top, bucket is buckets[-1]) for place, bucket in enumerate(buckets)),
         ticks=tuple(_tick(bucket, place * step) for place, bucket in enumerate(buckets) if bucket.start.minute % TICK_EVERY == 0),
         top=top,
@@ -70,8 +70,8 @@ def _nice_top(highest: int) -> int:
 def _bar(bucket: Bucket, x: float, step: float, top: int, partial: bool) -> Bar:
     at = bucket.start.astimezone(UTC).strftime("%H:%M")
     return Bar(
-        x=round(x + GAP / 2, 2),
-        width=round(step - GAP, 2),
+        x=round(x + GAP / 2, 3),
+        width=round(step - GAP, 3),
         segments=tuple(_segments(bucket, top)),
         title=f"{at} · {count(bucket.done)} done, {count(bucket.failed)} failed, {count(bucket.killed)} killed",
         partial=partial,
@@ -79,17 +79,17 @@ def _bar(bucket: Bucket, x: float, step: float, top: int, partial: bool) -> Bar:
 
 
 def _segments(bucket: Bucket, top: int) -> list[Segment]:
-    segments, y = [], HEIGHT
+    segments, y = [], FULL
     for tone, number in (("done", bucket.done), ("failed", bucket.failed), ("killed", bucket.killed)):
         if number:
-            height = max(number / top * HEIGHT, 1.0)
+            height = max(number / top * FULL, LOWEST)
             y -= height
-            segments.append(Segment(tone=tone, y=round(y, 2), height=round(height, 2)))
+            segments.append(Segment(tone=tone, y=round(y, 3), height=round(height, 3)))
     return segments
 
 
 def _tick(bucket: Bucket, x: float) -> Tick:
-    return Tick(x=round(x, 2), label=bucket.start.astimezone(UTC).strftime("%H:%M"))
+    return Tick(x=round(x, 3), label=bucket.start.astimezone(UTC).strftime("%H:%M"))
 
 
 def _path(numbers: Sequence[int], top: int) -> str:

@@ -47,9 +47,9 @@ class Segment:
     tone: str
     """``done``, ``failed`` or ``killed``."""
     y: float
-    """Its top in the chart's units."""
+    """Its top, in percent."""
     height: float
-    """Its height in the chart's units."""
+    """Its height, in percent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Bar:
     """What happened in one span of time."""
 
     x: float
-    """Its left edge in the chart's units."""
+    """Its left edge, in percent."""
     width: float
     """Its width."""
     segments: tuple[Segment, ...]
@@ -73,19 +73,15 @@ class Tick:
     """A label on the time axis."""
 
     x: float
-    """Where, in the chart's units."""
+    """Where, in percent."""
     label: str
     """``12:00`` (UTC)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A stacked bar chart as numbers for an SVG."""
+    """A stacked bar chart as numbers for an SVG, in percent of its width and height."""
 
-    width: float
-    """Of the viewBox."""
-    height: float
-    """Of the viewBox."""
     bars: tuple[Bar, ...]
     """Oldest first."""
     ticks: tuple[Tick, ...]

@@ -63,11 +63,11 @@ def bucket(minute: int, done: int = 0, failed: int = 0, killed: int = 0) -> Buck
 def test_bars_stand_on_one_another_within_the_chart() -> None:
     chart = charts.throughput([bucket(minute, done=minute, failed=minute % 3, killed=1) for minute in range(60)])
     for bar in chart.bars:
-        lower = chart.height
+        lower = 100.0
         for piece in bar.segments:
             assert abs(piece.y + piece.height - lower) < 0.02
             lower = piece.y
-        assert lower >= 0 and bar.x >= 0 and bar.x + bar.width <= chart.width
+        assert lower >= 0 and bar.x >= 0 and bar.x + bar.width <= 100.0
     assert [bar.partial for bar in chart.bars] == [False] * 59 + [True]
     assert chart.summary == "In the last hour: 1,770 done, 60 failed attempts, 60 killed."
 

@@ -4,9 +4,12 @@ import os
 import signal
 import sys
 import threading
+from typing import Final
 
 from board import cli
 from board.demo import producer
+
+STDIN: Final = 0
 
 
 def main() -> int:
@@ -18,7 +21,8 @@ def main() -> int:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(STDIN, 1_024):  # not through sys.stdin, whose lock the interpreter wants when it ends
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

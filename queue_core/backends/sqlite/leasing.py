@@ -161,7 +161,8 @@ def ack(tx: Transaction, acks: Sequence[Ack]) -> list[bool]:
     held = _held(tx, [ack.lease for ack in acks], Status.RUNNING)
     rows = [_take(held, ack.lease) for ack in acks]
     settled = [(_heed_kill(ack, row), row) for ack, row in zip(acks, rows, strict=True) if row]
-    tx.each("ack", _AckRow, [_ack_row(tx, ack, row) for ack, row in settled])
+    tx.each("ack_done", _DoneRow, [_done_row(tx, ack, row) for ack, row in settled if ack.status is Status.DONE])
+    tx.each("ack", _AckRow, [_ack_row(tx, ack, row) for ack, row in settled if ack.status is not Status.DONE])
     for ack, row in settled:
         _count_ack(tx, ack, row)
         if ack.outcome is not AttemptOutcome.SUCCEEDED:
@@ -185,6 +186,19 @@ def _heed_kill(ack: Ack, row: Held) -> Ack:
     )
 
 
+class _DoneRow(NamedTuple):
+    """The parameters of ``ack_done.sql``, which spares the plain success what only other ends need."""
+
+    seq: int
+    done_at: int
+    ran_us: int
+    result: bytes | None
+
+
+def _done_row(tx: Transaction, ack: Ack, row: Held) -> _DoneRow:
+    return _DoneRow(row.seq, tx.now, _us(ack.ran_for), ack.result)
+
+
 class _AckRow(NamedTuple):
     """The parameters of ``ack.sql``."""
 
@@ -196,7 +210,6 @@ class _AckRow(NamedTuple):
     done_at: int | None
     ran_us: int
     attempts: int
-    result: bytes | None
     error: str | None
 
 
@@ -212,7 +225,6 @@ def _ack_row(tx: Transaction, ack: Ack, row: Held) -> _AckRow:
         tx.now if final else None,
         _us(ack.ran_for),
         row.attempts if ack.uses_attempt else max(row.attempts - 1, 0),
-        ack.result,
         clean(ack.error.line) if ack.error else None,
     )
 

@@ -1,4 +1,4 @@
--- Store how the running attempt of a task ended and what becomes of the task; its lease was checked in this transaction.
+-- Store how the running attempt of a task ended, other than well, and what becomes of the task; its lease was checked in this transaction.
 UPDATE prinia_tasks
 SET
   status = :status,
@@ -8,8 +8,8 @@ SET
   done_at = :done_at,
   ran_us = :ran_us,
   attempts = :attempts,
-  result = :result,
-  error = coalesce(:error, CASE WHEN :status = 'Done' THEN NULL ELSE error END),
+  result = NULL,
+  error = coalesce(:error, error),
   kill_requested_at = CASE WHEN :stage IS NULL THEN kill_requested_at END,
   lease = lease + 1
 WHERE seq = :seq

@@ -1,11 +1,11 @@
 """``prinia worker``: run the tasks of an app until somebody says stop."""
 
 import argparse
-import asyncio
 import logging
 from collections.abc import Sequence
 
 from queue_core.app import App
+from queue_core.cli import loop
 from queue_core.cli.failure import OK, UsageError
 from queue_core.cli.load import load_app
 from queue_core.cli.words import harmless
@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     queues = chosen_queues(app, args.queues)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     print(banner(app, args.app, queues, args.concurrency), flush=True)
-    asyncio.run(_work(app, args, queues))
+    loop.run(_work(app, args, queues))
     print("Stopped: nothing is left running.", flush=True)
     return OK
 
@@ -50,6 +50,7 @@ def banner(app: App, spec: str, queues: Sequence[str], concurrency: int) -> str:
         "queues": ", ".join(queues),
         "tasks": ", ".join(names),
         "at once": str(concurrency),
+        "loop": loop.name(),
         "stop": "Ctrl-C or SIGTERM lets running tasks finish; a second one gives them back",
     }
     return "Prinia worker\n" + "\n".join(f"  {title:<8} {harmless(text)}" for title, text in lines.items())

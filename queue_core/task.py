@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from queue_core.backoff import Retry
@@ -72,10 +73,10 @@ class NewTask:
             check_name("tag", tag)
 
     def again(self, args: bytes) -> "NewTask":
-        """The same with other arguments and a fresh id. Three times as fast as making one, because only what differs is checked."""
+        """The same with other arguments and a fresh id. Far faster than making one, because only what differs is checked."""
         copy = object.__new__(NewTask)
-        for name in _NEW_TASK_FIELDS:
-            object.__setattr__(copy, name, getattr(self, name))
+        for set_field, value in zip(_SHARED_SETTERS, _shared(self), strict=True):
+            set_field(copy, value)
         object.__setattr__(copy, "args", args)
         object.__setattr__(copy, "id", new_task_id())
         copy._check_size()
@@ -89,7 +90,9 @@ class NewTask:
             )
 
 
-_NEW_TASK_FIELDS: Final = tuple(each.name for each in fields(NewTask) if each.name not in {"args", "id"})
+_SHARED: Final = tuple(each.name for each in fields(NewTask) if each.name not in {"args", "id"})
+_shared: Final[Callable[[NewTask], tuple[Any, ...]]] = attrgetter(*_SHARED)
+_SHARED_SETTERS: Final = tuple(getattr(NewTask, name).__set__ for name in _SHARED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

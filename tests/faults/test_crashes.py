@@ -10,6 +10,7 @@ import pytest
 from queue_core import App, NewTask
 from queue_core.codec import JsonCodec
 from queue_core.expose import Connected, Counts, QueueName, Status, TaskFilter, TaskId, connect
+from tests.faults.watching import Watcher, watched
 from tests.faults.workers import Site, eventually, site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -46,30 +47,56 @@ async def until(connected: Connected, what: str, condition: "collections.abc.Cal
         return counts
 
 
-async def test_a_thousand_tasks_survive_two_killed_workers(tmp_path: Path) -> None:
+async def test_a_thousand_tasks_survive_two_killed_workers_and_the_board_shows_it(tmp_path: Path) -> None:
     with site(tmp_path) as place:
         connected = await opened(place)
-        ids = await push(connected, *(new("step", number=number) for number in range(TASKS)))
-        place.worker("steady")
-        for life in range(KILLS):
-            victim = place.worker(f"victim-{life}")
-            before = len(place.events("end"))
-            eventually("the victim working", lambda: any(w == f"victim-{life}" for _, _, w in place.events("end")), site=place)  # noqa: B023
-            eventually("work going on", lambda: len(place.events("end")) > before + 50, site=place)  # noqa: B023
-            victim.send_signal(signal.SIGKILL)
-            victim.wait(10)
-        counts = await until(connected, "every task done", lambda counts: counts.done + counts.killed == TASKS, place)
-        assert counts == Counts(done=TASKS)
-
-        crashed = await crash_counts(connected, ids)
-        runs = place.runs()
-        assert set(runs) == set(range(TASKS)), "no task is lost"
-        for number, id in enumerate(ids):
-            assert runs[number] <= 1 + crashed[id], f"task {number} ran {runs[number]} times with {crashed[id]} crashes to explain it"
-        assert sum(crashed.values()) >= KILLS, "the killed workers held tasks, and history says so"
-        again = {number for number, times in place.runs("end").items() if times > 1}
-        assert all(crashed[ids[number]] for number in again), "nothing completes again without a crash"
+        ids = await push(connected, *(new("step", number=number, pause=0.08) for number in range(TASKS)))
+        with watched(tmp_path, "/", "/workers") as (overview, workers):
+            await strike(connected, place, overview, workers)
+        await account(connected, place, ids)
         await connected.backend.close()
+
+
+async def strike(connected: Connected, place: Site, overview: Watcher, workers: Watcher) -> None:
+    """Kill workers while they work, until every task is done; the board's open pages must show all of it."""
+    place.worker("steady")
+    for life in range(KILLS):
+        victim = place.worker(f"victim-{life}")
+        before = len(place.events("end"))
+        eventually("the victim working", lambda: any(w == f"victim-{life}" for _, _, w in place.events("end")), site=place)  # noqa: B023
+        eventually("work going on", lambda: len(place.events("end")) > before + 50, site=place)  # noqa: B023
+        eventually("the board showing the victim", lambda: workers.showed(shown_as(f"victim-{life}", "running")), site=place)  # noqa: B023
+        victim.send_signal(signal.SIGKILL)
+        victim.wait(10)
+    counts = await until(connected, "every task done", lambda counts: counts.done + counts.killed == TASKS, place)
+    assert counts == Counts(done=TASKS)
+    eventually("the board showing every task done", lambda: overview.numbers(SHOWN_DONE)[-1:] == [TASKS], site=place)
+    for life in range(KILLS):
+        eventually("the board showing the victim lost", lambda: workers.showed(shown_as(f"victim-{life}", "lost")), site=place)  # noqa: B023
+    assert not workers.showed(shown_as("steady", "lost"))
+    done = overview.numbers(SHOWN_DONE)
+    assert done == sorted(done) and len(set(done)) > 5, f"the count of Done grew before the reader's eyes: {done}"
+    assert done[0] < TASKS
+
+
+SHOWN_DONE = r'id="overview-counts".*?data-status="done".*?class="stat-value">([\d,]+)<'
+
+
+def shown_as(worker: str, state: str) -> str:
+    """How the list of workers shows a worker in a state."""
+    return rf'>{worker}</a></th><td><span class="pill" data-status="worker-{state}"'
+
+
+async def account(connected: Connected, place: Site, ids: list[TaskId]) -> None:
+    """Every run is explained by a crash, and no task is lost."""
+    crashed = await crash_counts(connected, ids)
+    runs = place.runs()
+    assert set(runs) == set(range(TASKS)), "no task is lost"
+    for number, id in enumerate(ids):
+        assert runs[number] <= 1 + crashed[id], f"task {number} ran {runs[number]} times with {crashed[id]} crashes to explain it"
+    assert sum(crashed.values()) >= KILLS, "the killed workers held tasks, and history says so"
+    again = {number for number, times in place.runs("end").items() if times > 1}
+    assert all(crashed[ids[number]] for number in again), "nothing completes again without a crash"
 
 
 async def crash_counts(connected: Connected, ids: list[TaskId]) -> dict[TaskId, int]:

@@ -1008,7 +1008,7 @@ class WorkersPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersPart:
-    """All workers. Fragment ``workers/_list.html``, id ``workers-list``."""
+    """All workers. Fragments ``workers/_list.html`` (the living), id ``workers-list``, and ``workers/_ended.html``, id ``workers-ended``."""
 
     live: tuple[WorkerRow, ...]
     """Those alive, by name."""
@@ -1043,13 +1043,15 @@ class WorkerHeadPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRunningPart:
-    """What it holds now. Fragment ``workers/_running.html``, id ``worker-running``."""
+class HeldPart:
+    """What one worker, or all of them, hold now. Fragment ``workers/_held.html``, id ``workers-held``."""
 
     tasks: tuple[TaskRow, ...]
     """Running and Queued."""
     capped: bool
-    """Whether it holds more than are shown."""
+    """Whether more is held than is shown."""
+    several: bool
+    """Whether it is about all workers, so that each task says whose it is."""
 
 
 # --- errors ------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from board.contexts import Fact, WorkerHeadPart, WorkerPage, WorkerRunningPart, WorkersPage, WorkersPart
+from board.contexts import Fact, HeldPart, WorkerHeadPart, WorkerPage, WorkersPage, WorkersPart
 from board.filters import duration, visible
 from board.params import short
 from board.screen import Ask, Fragment, NotFound, Screen
@@ -31,7 +31,11 @@ async def workers(ask: Ask, _: Mapping[str, str]) -> Screen:
         page=WorkersPage(heading="Workers"),
         title="Workers",
         nav="workers",
-        fragments=(Fragment(id="workers-list", template="workers/_list.html", context=part),),
+        fragments=(
+            Fragment(id="workers-list", template="workers/_list.html", context=part),
+            await _held(ask, crew),
+            Fragment(id="workers-ended", template="workers/_ended.html", context=part),
+        ),
     )
 
 
@@ -43,9 +47,7 @@ async def worker(ask: Ask, named: Mapping[str, str]) -> Screen:
     if found is None:
         raise NotFound(f"There is no worker with the boot id {short(boot)}. It was never here, or retention removed it.")
     crew = Crew(tuple(known), await ask.store.now())
-    held = await ask.store.list_tasks(TaskFilter(boot=boot, statuses=(Status.RUNNING, Status.QUEUED)), limit=HELD)
     head = WorkerHeadPart(worker=worker_row(ask, found, crew.now), sentence=worker_sentence(found, crew.now), facts=_facts(found))
-    running = WorkerRunningPart(tasks=tuple(task_row(ask, task, crew) for task in held.tasks), capped=held.older is not None)
     return Screen(
         template="workers/show.html",
         page=WorkerPage(name=visible(found.name)),
@@ -53,8 +55,17 @@ async def worker(ask: Ask, named: Mapping[str, str]) -> Screen:
         nav="workers",
         fragments=(
             Fragment(id="worker-head", template="workers/_head.html", context=head),
-            Fragment(id="worker-running", template="workers/_running.html", context=running),
+            await _held(ask, crew, boot),
         ),
+    )
+
+
+async def _held(ask: Ask, crew: Crew, boot: BootId | None = None) -> Fragment:
+    """What one worker holds, or all of them."""
+    held = await ask.store.list_tasks(TaskFilter(boot=boot, statuses=(Status.RUNNING, Status.QUEUED)), limit=HELD)
+    rows = tuple(task_row(ask, task, crew) for task in held.tasks)
+    return Fragment(
+        id="workers-held", template="workers/_held.html", context=HeldPart(tasks=rows, capped=held.older is not None, several=boot is None)
     )
 
 

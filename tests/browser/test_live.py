@@ -143,7 +143,8 @@ async def test_workers_and_their_heartbeats_are_live(page: Page, store: Connecte
     row = page.locator("#workers-list tr", has_text="reader")
     await expect(row).to_contain_text("running", ignore_case=True)
     worker.terminate()
-    await expect(row).to_contain_text("stopped", ignore_case=True)
+    await expect(page.locator("#workers-ended tr", has_text="reader")).to_contain_text("stopped", ignore_case=True)
+    await expect(row).to_have_count(0)
 
 
 def _produce(url: str, name: str) -> str:

@@ -46,6 +46,8 @@ class LiveView:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._subscribers: set[Subscriber] = set()
+        self._whole: Patch | None = None
+        """All that is shown, for readers who come; made for the first of them."""
         self._wake = asyncio.Event()
         self._wake.set()
         self._screen: Screen | None = None
@@ -69,7 +71,8 @@ class LiveView:
         """Give a new reader the whole view: what is here already, and all that comes."""
         self._subscribers.add(subscriber)
         if self._shown:
-            subscriber.offer(Patch({id: data for id, (_, data) in self._shown.items()}))
+            self._whole = self._whole or Patch({id: data for id, (_, data) in self._shown.items()})
+            subscriber.offer(self._whole)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Forget a reader."""
@@ -79,7 +82,12 @@ class LiveView:
         """Stop, and end every reader's stream."""
         self._task.cancel()
         for subscriber in self._subscribers:
-            subscriber.set()
+            subscriber.end()
+
+    def ping(self) -> None:
+        """Send every reader a sign of life."""
+        for subscriber in self._subscribers:
+            subscriber.ping()
 
     # --- changes
 
@@ -131,7 +139,7 @@ class LiveView:
             changed[cost.id] = shown[cost.id][1]
         else:
             shown.update({id: self._shown[id] for id in ("board-cost",) if id in self._shown})
-        self._shown, self._left_shown = shown, left_shown
+        self._shown, self._left_shown, self._whole = shown, left_shown, None
         self._send(changed)
 
     def _rendered(self, fragment: Fragment) -> tuple[Fragment, bytes]:
@@ -161,6 +169,7 @@ class LiveView:
         rendered = {fragment.id: self._rendered(fragment) for fragment in fragments}
         changed = self._different(rendered)
         self._shown.update(rendered)
+        self._whole = None
         self._send(changed)
 
 

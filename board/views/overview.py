@@ -1,5 +1,6 @@
 """The Overview: is anything wrong now, and what is going on."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,21 +32,22 @@ FULL_MINUTES: Final = 5
 
 async def overview(ask: Ask, _: Mapping[str, str]) -> Screen:
     """The page at the root of the board."""
-    queues = await ask.store.list_queues()
-    crew = await Crew.of(ask)
-    hour, took = await last_hour(ask, crew.now), await last_durations(ask, crew.now)
+    queues, crew = await asyncio.gather(ask.store.list_queues(), Crew.of(ask))
+    hour, took, claimed, busiest, failures = await asyncio.gather(
+        last_hour(ask, crew.now), last_durations(ask, crew.now), ask.store.last_claim(), _busiest(ask, queues, crew), _failures(ask, crew)
+    )
     return Screen(
         template="overview/index.html",
         page=OverviewPage(heading="Overview"),
         title="Overview",
         nav="overview",
         fragments=(
-            Fragment(id="overview-health", template="overview/_health.html", context=await _health(ask, queues, crew, hour)),
+            Fragment(id="overview-health", template="overview/_health.html", context=_health(ask, queues, crew, hour, claimed)),
             Fragment(id="overview-counts", template="overview/_counts.html", context=counts_of(ask, queues)),
             Fragment(id="overview-throughput", template="overview/_throughput.html", context=throughput_of(hour, took)),
-            Fragment(id="overview-queues", template="overview/_queues.html", context=await _busiest(ask, queues, crew)),
+            Fragment(id="overview-queues", template="overview/_queues.html", context=busiest),
             Fragment(id="overview-workers", template="overview/_workers.html", context=_workers(ask, crew)),
-            Fragment(id="overview-failures", template="overview/_failures.html", context=await _failures(ask, crew)),
+            Fragment(id="overview-failures", template="overview/_failures.html", context=failures),
         ),
     )
 
@@ -53,7 +55,7 @@ async def overview(ask: Ask, _: Mapping[str, str]) -> Screen:
 # --- is anything wrong ---------------------------------------------------------------------------------------
 
 
-async def _health(ask: Ask, queues: Sequence[QueueInfo], crew: Crew, hour: Sequence[Bucket]) -> HealthPart:
+def _health(ask: Ask, queues: Sequence[QueueInfo], crew: Crew, hour: Sequence[Bucket], claimed: datetime | None) -> HealthPart:
     concerns = sorted(
         (
             *_unserved(ask, queues, crew),
@@ -69,7 +71,7 @@ async def _health(ask: Ask, queues: Sequence[QueueInfo], crew: Crew, hour: Seque
         level=concerns[0].level if concerns else "good" if queues else "new",
         sentence=_sentence(queues, crew, concerns),
         concerns=tuple(concerns),
-        last_claim=await ask.store.last_claim(),
+        last_claim=claimed,
     )
 
 
@@ -193,7 +195,7 @@ def throughput_of(hour: Sequence[Bucket], took: Durations) -> ThroughputPart:
 
 async def _busiest(ask: Ask, queues: Sequence[QueueInfo], crew: Crew) -> BusyQueuesPart:
     busiest = sorted(queues, key=lambda queue: (-queue.counts.live, queue.name))[:SHOWN]
-    rows = [await queue_row(ask, queue, crew) for queue in busiest]
+    rows = await asyncio.gather(*(queue_row(ask, queue, crew) for queue in busiest))
     return BusyQueuesPart(queues=tuple(rows), more=len(queues) - len(rows), href=ask.urls.queues())
 
 

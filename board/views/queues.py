@@ -1,5 +1,6 @@
 """Queues: all of them, and one with its tasks."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -38,9 +39,8 @@ async def queue(ask: Ask, named: Mapping[str, str]) -> Screen:
         raise NotFound(f"There is no queue {short(name)}. A queue exists from its first task or worker on.")
     crew = await Crew.of(ask)
     listing = Listing(ask, name)
-    row = await queue_row(ask, info, crew)
+    row, hour, took = await asyncio.gather(queue_row(ask, info, crew), last_hour(ask, crew.now, info), last_durations(ask, crew.now, info))
     workers = QueueWorkersPart(workers=tuple(worker_row(ask, worker, crew.now) for worker in crew.serving(name)), problem=queue_problem(info, crew))
-    hour = throughput_of(await last_hour(ask, crew.now, info), await last_durations(ask, crew.now, info))
     return Screen(
         template="queues/show.html",
         page=QueuePage(name=visible(name), tasks=listing.around([])),
@@ -49,7 +49,7 @@ async def queue(ask: Ask, named: Mapping[str, str]) -> Screen:
         fragments=(
             Fragment(id="queue-head", template="queues/_head.html", context=QueueHeadPart(queue=row)),
             Fragment(id="queue-counts", template="queues/_counts.html", context=counts_of(ask, [info], one=True)),
-            Fragment(id="queue-throughput", template="queues/_throughput.html", context=hour),
+            Fragment(id="queue-throughput", template="queues/_throughput.html", context=throughput_of(hour, took)),
             Fragment(id="queue-workers", template="queues/_workers.html", context=workers),
             *await listing.fragments(crew, {name: info.counts}),
         ),

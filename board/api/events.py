@@ -4,7 +4,7 @@ The store says which queues changed, not which tasks; so each reader looks at th
 and tells whose state is another than before.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +12,7 @@ from starlette.responses import Response
 
 from board.api.shapes import log_entry
 from board.live.hub import Hub
-from board.live.patch import PING
-from board.live.stream import Stream
+from board.live.stream import PING, SEND_TIMEOUT, Stream
 from board.payloads import redacted_text
 from board.screen import Ask
 from queue_core.expose import Status, TaskFilter, TaskId, TaskSummary
@@ -25,17 +24,14 @@ LEVELS: Final = {Status.FAILED: "WARN", Status.KILLED: "ERROR"}
 
 def events(hub: Hub, ask: Ask) -> Response:
     """The stream of one reader."""
-    return Stream(_lines(hub, ask))
+    return Stream(_lines(hub, ask), ping=PING, sep="\n", send_timeout=SEND_TIMEOUT)
 
 
-async def _lines(hub: Hub, ask: Ask) -> AsyncGenerator[bytes, None]:
+async def _lines(hub: Hub, ask: Ask) -> AsyncIterator[bytes]:
     journal = Journal(ask)
     await journal.look()
     yield b": listening\n\n"
-    async for topics in hub.changes():
-        if not topics:
-            yield PING
-            continue
+    async for _ in hub.changes():
         for entry in await journal.look():
             yield b"data: %b\n\n" % msgspec.json.encode(entry)
 

@@ -4,12 +4,11 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from board.contexts import CostPart
-from board.live.stopping import server_is_stopping
 from board.live.subscriber import Subscriber
 from board.live.view import SETTLE, LiveView, Source
 from board.screen import Fragment, Screen
@@ -18,10 +17,6 @@ from queue_core.expose import ALL_TOPICS, Action, Topic, Watch
 logger = logging.getLogger("prinia.board")
 
 MINUTE: Final = 60.0
-PING: Final = 15.0
-"""Seconds between signs of life."""
-LOOK: Final = 0.5
-"""Seconds between looks at whether the server is told to stop."""
 AGAIN: Final = 1.0
 """Seconds before a watch that broke is tried again."""
 
@@ -47,10 +42,10 @@ class Hub:
         self._views: dict[Key, LiveView] = {}
         self._spent: deque[tuple[float, float]] = deque(maxlen=10_000)
         self._ears: set[Ear] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._watcher: asyncio.Task[None] | None = None
         self._ended = False
 
-    async def messages(self, key: Key, subscriber: Subscriber) -> AsyncGenerator[bytes, None]:
+    async def messages(self, key: Key, subscriber: Subscriber) -> AsyncIterator[bytes]:
         """The event stream of one reader."""
         view = self._join(key, subscriber)
         try:
@@ -60,7 +55,7 @@ class Hub:
             self._leave(key, view, subscriber)
 
     async def changes(self) -> AsyncIterator[frozenset[Topic]]:
-        """What changes in the store, one at a time, gathered while the reader is busy; nothing, as a sign of life, when it is quiet for long."""
+        """What changes in the store, one at a time, gathered while the reader is busy."""
         ear = Ear()
         self._ears.add(ear)
         self._start_watching()
@@ -77,7 +72,8 @@ class Hub:
         self._ended = True
         for ear in self._ears:
             ear.hear(frozenset({ALL_TOPICS}))
-        self._cancel_tasks()
+        if self._watcher:
+            self._watcher.cancel()
         for view in self._views.values():
             view.end()
 
@@ -101,7 +97,7 @@ class Hub:
             view = self._views[key] = LiveView(self._source(key))
         view.join(subscriber)
         if self._ended:
-            subscriber.end()
+            subscriber.set()
         self._start_watching()
         return view
 
@@ -125,18 +121,14 @@ class Hub:
     # --- changes
 
     def _start_watching(self) -> None:
-        if not self._ended and not self._tasks:
-            self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._attend())]
+        if not self._ended and (self._watcher is None or self._watcher.done()):
+            self._watcher = asyncio.create_task(self._watch())
 
     def _stop_watching(self) -> None:
         """Stop when nobody looks any more."""
-        if not self._views and not self._ears:
-            self._cancel_tasks()
-
-    def _cancel_tasks(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = []
+        if self._watcher and not self._views and not self._ears:
+            self._watcher.cancel()
+            self._watcher = None
 
     async def _watch(self) -> None:
         """Pass on what changed, for as long as somebody looks: also when the store was closed meanwhile, which the next look opens again."""
@@ -148,22 +140,6 @@ class Hub:
                 logger.warning("The store cannot be watched: %s", error)
             self._tell(frozenset({ALL_TOPICS}))
             await asyncio.sleep(AGAIN)
-
-    async def _attend(self) -> None:
-        """Give every reader a sign of life now and then, and end all streams when the server is told to stop."""
-        last = time.monotonic()
-        while not server_is_stopping():
-            await asyncio.sleep(LOOK)
-            if time.monotonic() - last >= PING:
-                last = time.monotonic()
-                self._ping()
-        self.end()
-
-    def _ping(self) -> None:
-        for view in self._views.values():
-            view.ping()
-        for ear in self._ears:
-            ear.hear(frozenset())
 
     def _tell(self, topics: frozenset[Topic]) -> None:
         for view in tuple(self._views.values()):

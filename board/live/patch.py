@@ -7,8 +7,6 @@ from functools import cached_property
 from typing import Final
 
 CLOSING: Final = b"event: closing\ndata: closing\n\n"
-PING: Final = b": alive\n\n"
-"""A sign of life, so that no proxy takes the stream for dead."""
 SEPARATOR: Final = "<!--next-->"
 """Between fragments: a row and a section cannot be parsed as neighbours."""
 _LINE_END: Final = re.compile("\r\n|\r|\n")

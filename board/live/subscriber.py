@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from board.live.patch import CLOSING, PING, Patch
+from board.live.patch import CLOSING, Patch
 
 MOST_PLACES: Final = 500
 """A reader that is behind by more places than this starts anew: its stream ends, and the page connects again."""
@@ -25,12 +25,8 @@ class Subscriber:
             self._ended = True
         self._wake.set()
 
-    def ping(self) -> None:
-        """Send a sign of life, if nothing else is on its way."""
-        self._wake.set()
-
-    def end(self) -> None:
-        """End the stream, with a word to the page."""
+    def set(self) -> None:
+        """End the stream, with a word to the page. (Named for sse-starlette, which sets it when the server shuts down.)"""
         self._ended = True
         self._wake.set()
 
@@ -43,4 +39,5 @@ class Subscriber:
                 yield CLOSING
                 return
             patch, self._waiting = self._waiting, None
-            yield patch.message if patch else PING
+            if patch is not None:
+                yield patch.message

@@ -82,12 +82,7 @@ class LiveView:
         """Stop, and end every reader's stream."""
         self._task.cancel()
         for subscriber in self._subscribers:
-            subscriber.end()
-
-    def ping(self) -> None:
-        """Send every reader a sign of life."""
-        for subscriber in self._subscribers:
-            subscriber.ping()
+            subscriber.set()
 
     # --- changes
 

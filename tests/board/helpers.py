@@ -92,7 +92,6 @@ class Reader:
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
-        self.comments = 0
         self.reads = asyncio.Event()
         self.reads.set()
         self._chunks: asyncio.Queue[str] = asyncio.Queue()
@@ -106,7 +105,6 @@ class Reader:
             self._begun.set()
         elif message.get("body"):
             await self.reads.wait()
-            self.comments += message["body"].startswith(b":")
             await self._chunks.put(message["body"].decode())
 
     async def begun(self) -> None:

@@ -174,7 +174,7 @@ async def test_a_view_without_readers_stops(board: Board, connected: Connected) 
         await reader.event()
         assert len(board._sites[0].hub._views) == 1
     hub = board._sites[0].hub
-    await eventually(lambda: not hub._views and not hub._tasks)
+    await eventually(lambda: not hub._views and hub._watcher is None)
 
 
 async def test_a_slow_reader_holds_the_latest_of_each_place_and_no_backlog() -> None:
@@ -283,14 +283,6 @@ def test_no_line_end_in_a_fragment_breaks_out_of_its_event(text: str) -> None:
     assert all(line.startswith(b"data: ") for line in lines.rstrip(b"\n").split(b"\n"))
 
 
-async def test_a_quiet_page_gets_signs_of_life(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("board.live.hub.LOOK", 0.01)
-    monkeypatch.setattr("board.live.hub.PING", 0.02)
-    async with reading(board, *live_of("/tasks")) as reader, reading(board, "/api/v1/events") as log:
-        for stream in (reader, log):
-            await eventually(lambda: stream.comments >= 3)  # noqa: B023 - asked before the next
-
-
 async def test_a_head_request_does_not_open_a_stream(board: Board) -> None:
     async with reading(board, *live_of("/tasks"), method="HEAD") as reader:
         await reader.begun()
@@ -312,18 +304,3 @@ async def test_a_stream_whose_reader_leaves_ends_quietly_and_one_that_is_cancell
         with pytest.raises(asyncio.CancelledError):
             await reader.task
     await eventually(lambda: not hub._views)
-
-
-async def test_streams_end_when_the_server_that_handles_signals_stops(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Host:
-        should_exit = False
-
-        def handle_exit(self, *_: Any) -> None: ...
-
-    host = Host()
-    monkeypatch.setattr("board.live.stopping.signal.getsignal", lambda _: host.handle_exit)
-    monkeypatch.setattr("board.live.hub.LOOK", 0.01)
-    async with reading(board, *live_of("/tasks")) as reader:
-        await reader.event()
-        host.should_exit = True
-        assert (await reader.event())[0] == "closing"

@@ -12,7 +12,7 @@ from queue_core.backoff import Retry
 from queue_core.errors import InvalidValue
 from queue_core.ids import QueueName
 from queue_core.parameters import Parameters, check_signature, parameters_of
-from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, PRIORITY_RANGE, check_max_attempts, check_name, check_timeout
+from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, check_max_attempts, check_name, check_priority, check_retry, check_timeout
 
 DEFAULT_RETRY: Final = Retry()
 Executor = Literal["thread", "process"]
@@ -50,8 +50,10 @@ class Handler:
         check_name("queue", self.queue)
         check_max_attempts(self.max_attempts)
         check_timeout(self.timeout)
-        if self.priority not in PRIORITY_RANGE:
-            raise InvalidValue(f"{self.name}: priority must be from {PRIORITY_RANGE.start} to {PRIORITY_RANGE.stop - 1}, got {self.priority!r}.")
+        check_priority(self.priority)
+        check_retry(self.retry)
+        if not isinstance(self.keep_result, bool):
+            raise InvalidValue(f"{self.name}: keep_result must be True or False, got {self.keep_result!r}.")
         check_signature(self.name, self.function)
         if self.place is Place.PROCESS:
             _check_importable(self.name, self.function)

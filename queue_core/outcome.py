@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
 from queue_core.status import KillReason, Status
-from queue_core.task import AttemptOutcome, ErrorInfo, Lease
+from queue_core.task import MAX_CRASHES, AttemptOutcome, ErrorInfo, Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,20 @@ class Ack(NamedTuple):
     """Seconds that the handler ran."""
     result: bytes | None = None
     error: ErrorInfo | None = None
+
+
+def after_crash(*, crashes: int, attempts: int, max_attempts: int, kill_requested: bool) -> KillReason | None:
+    """Why a task ends whose worker died under it for the ``crashes``-th time, after ``attempts`` were started; None when it waits again."""
+    if kill_requested:
+        return KillReason.KILLED
+    if crashes > MAX_CRASHES:
+        return KillReason.CRASHED
+    return KillReason.EXHAUSTED if attempts >= max_attempts else None
+
+
+def worker_lost(worker: str | None, attempt: int) -> ErrorInfo:
+    """What the history says of an attempt whose worker died."""
+    return ErrorInfo(type="WorkerLost", message=f"Worker {worker} died, or was silent for longer than its lease, during attempt {attempt}.")
 
 
 def settle(lease: Lease, outcome: Outcome, *, attempt: int, max_attempts: int, ran_for: float) -> Ack:

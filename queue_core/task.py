@@ -65,12 +65,14 @@ class NewTask:
             not_negative("run_after", self.run_after)
         check_timeout(self.timeout)
         check_max_attempts(self.max_attempts)
-        if not _is_int(self.priority) or self.priority not in PRIORITY_RANGE:
-            raise InvalidValue(f"priority must be a whole number from {PRIORITY_RANGE.start} to {PRIORITY_RANGE.stop - 1}, got {self.priority!r}.")
+        check_priority(self.priority)
+        check_retry(self.retry)
         if self.key is not None:
             check_name("key", self.key)
         for tag in self.tags:
             check_name("tag", tag)
+        if not isinstance(self.metadata, Mapping):
+            raise InvalidValue(f'metadata must be a mapping, as {{"source": "import"}}, got {self.metadata!r}.')
 
     def again(self, args: bytes) -> "NewTask":
         """The same with other arguments and a fresh id. Far faster than making one, because only what differs is checked."""
@@ -305,6 +307,18 @@ def check_max_attempts(max_attempts: int) -> None:
     """Raise InvalidValue unless ``max_attempts`` is a whole number from 1 to 32,767."""
     if not _is_int(max_attempts) or not 1 <= max_attempts <= 32_767:
         raise InvalidValue(f"max_attempts must be a whole number from 1 to 32767, got {max_attempts!r}.")
+
+
+def check_priority(priority: int) -> None:
+    """Raise InvalidValue unless ``priority`` is a whole number from -32,768 to 32,767."""
+    if not _is_int(priority) or priority not in PRIORITY_RANGE:
+        raise InvalidValue(f"priority must be a whole number from {PRIORITY_RANGE.start} to {PRIORITY_RANGE.stop - 1}, got {priority!r}.")
+
+
+def check_retry(retry: Retry | None) -> None:
+    """Raise InvalidValue unless ``retry`` is None or a Retry."""
+    if retry is not None and not isinstance(retry, Retry):
+        raise InvalidValue(f"retry must be a Retry, as Retry(min=1, max=300), got {retry!r}. How often to try is max_attempts.")
 
 
 def _is_int(value: object) -> bool:

@@ -198,19 +198,31 @@ def to_json(value: Any) -> str:
         raise InvalidValue(f"Only values that JSON can hold are stored beside a task, got {type(value).__name__}: {error}.") from error
 
 
+# Somebody may have written a row by hand. What cannot be read then is shown as it is, and stops neither a claim nor a list.
+
+
 def texts(stored: str | None) -> tuple[str, ...]:
     """A stored list of texts."""
-    return tuple(msgspec.json.decode(stored)) if stored else ()
+    try:
+        return tuple(msgspec.json.decode(stored, type=list[str])) if stored else ()
+    except (msgspec.MsgspecError, UnicodeError):
+        return (f"unreadable: {stored}",)
 
 
 def mapping(stored: str | None) -> Mapping[str, Any]:
     """Stored metadata."""
-    return msgspec.json.decode(stored, type=dict[str, Any]) if stored else {}
+    try:
+        return msgspec.json.decode(stored, type=dict[str, Any]) if stored else {}
+    except (msgspec.MsgspecError, UnicodeError):
+        return {"unreadable": stored}
 
 
 def retry(stored: str | None) -> Retry | None:
-    """A stored retry policy."""
-    return msgspec.json.decode(stored, type=Retry) if stored else None
+    """A stored retry policy; None, which means the handler's own, for one that cannot be read."""
+    try:
+        return msgspec.json.decode(stored, type=Retry) if stored else None
+    except (msgspec.MsgspecError, InvalidValue, UnicodeError):
+        return None
 
 
 def clean(text: str | None) -> str | None:

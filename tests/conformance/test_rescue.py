@@ -176,3 +176,14 @@ async def test_a_rescued_task_that_was_pushed_for_the_past_is_due_at_once(connec
     claim = await running(connected, run_at=clock.now() - timedelta(hours=1))
     await lose_workers(connected, clock)
     assert (await fetch(connected, claim.id)).run_at == claim.run_at
+
+
+async def test_the_task_and_its_history_say_that_the_worker_was_lost(connected: Connected, clock: HandWoundClock) -> None:
+    claim = await running(connected, max_attempts=1)
+    clock.advance(3600)
+    await connected.backend.rescue()
+    task = await fetch(connected, claim.id)
+    assert task.reason is KillReason.EXHAUSTED
+    assert task.error is not None and task.error.startswith("WorkerLost: Worker ") and task.error.endswith("during attempt 1.")
+    [attempt] = await connected.expose.attempts(claim.id)
+    assert attempt.error is not None and attempt.error.line == task.error

@@ -126,3 +126,20 @@ def test_an_error_has_one_line(error: ErrorInfo, line: str) -> None:
 
 def test_the_line_of_a_long_error_is_short() -> None:
     assert len(ErrorInfo(type="E", message="x" * 10_000).line) == 500
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("retry", 3, "retry must be a Retry, as Retry(min=1, max=300), got 3."),
+        ("retry", "exponential", "retry must be a Retry"),
+        ("metadata", "x", "metadata must be a mapping"),
+        ("metadata", [1], "metadata must be a mapping"),
+        ("priority", 1.5, "priority must be a whole number"),
+        ("priority", True, "priority must be a whole number"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused_before_anything_is_stored(field: str, value: object, sentence: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        NewTask(name="n", args=b"", **{field: value})  # type: ignore[arg-type]
+    assert sentence in str(refusal.value)

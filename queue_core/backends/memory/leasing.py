@@ -9,9 +9,9 @@ from queue_core.backends.memory.state import State
 from queue_core.backends.memory.tasks import Row
 from queue_core.backends.memory.workers import WorkerRow
 from queue_core.ids import BootId, QueueName
-from queue_core.outcome import Ack
+from queue_core.outcome import Ack, after_crash, worker_lost
 from queue_core.status import KillReason, Status
-from queue_core.task import MAX_CRASHES, AttemptOutcome, Claim, Lease, Task
+from queue_core.task import AttemptOutcome, Claim, Lease, Task
 from queue_core.worker_info import WorkerState
 
 # --- claim ---------------------------------------------------------------------------------------------------
@@ -192,14 +192,13 @@ def take_back(state: State, boots: Sequence[BootId], lost: Sequence[WorkerRow]) 
 
 
 def _rescue(state: State, row: Row) -> None:
-    if row.task.status is Status.RUNNING:
-        state.remember(row, AttemptOutcome.CRASHED)
-    crashes = row.task.crashes + 1
-    if row.task.kill_requested_at is not None:
-        state.kill(row, KillReason.KILLED, crashes=crashes)
-    elif crashes > MAX_CRASHES:
-        state.kill(row, KillReason.CRASHED, crashes=crashes)
-    elif row.task.attempts >= row.task.max_attempts:
-        state.kill(row, KillReason.EXHAUSTED, crashes=crashes)
+    task, crashes, told = row.task, row.task.crashes + 1, row.task.error
+    if task.status is Status.RUNNING:
+        error = worker_lost(task.worker, task.attempts)
+        told = error.line
+        state.remember(row, AttemptOutcome.CRASHED, error)
+    reason = after_crash(crashes=crashes, attempts=task.attempts, max_attempts=task.max_attempts, kill_requested=task.kill_requested_at is not None)
+    if reason is None:
+        state.give_back(row, crashes=crashes, error=told)
     else:
-        state.give_back(row, crashes=crashes)
+        state.kill(row, reason, crashes=crashes, error=told)

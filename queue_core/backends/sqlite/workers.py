@@ -13,8 +13,9 @@ from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.clock import from_us
 from queue_core.errors import WorkerNameTaken
 from queue_core.ids import BootId
+from queue_core.outcome import after_crash, worker_lost
 from queue_core.status import KillReason, Status
-from queue_core.task import MAX_CRASHES, AttemptOutcome
+from queue_core.task import AttemptOutcome
 from queue_core.worker_info import Beat, BeatReply, Registration, WorkerState
 
 RESCUED_AT_ONCE: Final = 500
@@ -110,21 +111,15 @@ def take_back(tx: Transaction, lost: list[str], orphans: list[tuple[Held, int, i
     names = tuple(row[0] for boot in lost for row in tx.rows("lose_worker", boot=boot, now=tx.now))
     if names:
         tx.tally.topics.add(WORKERS)
-    reasons = [_reason(held, crashes + 1, max_attempts) for held, crashes, max_attempts in orphans]
+    reasons = [
+        after_crash(crashes=crashes + 1, attempts=held.attempts, max_attempts=most, kill_requested=held.kill_requested_at is not None)
+        for held, crashes, most in orphans
+    ]
     tx.many("rescue", [_rescue_row(tx, held, reason) for (held, _, _), reason in zip(orphans, reasons, strict=True)])
     for (held, _, _), reason in zip(orphans, reasons, strict=True):
         _record(tx, held, reason)
     killed = sum(reason is not None for reason in reasons)
     return Rescued(len(orphans) - killed, killed, names)
-
-
-def _reason(held: Held, crashes: int, max_attempts: int) -> KillReason | None:
-    """Why an orphan ends; None when it waits again."""
-    if held.kill_requested_at is not None:
-        return KillReason.KILLED
-    if crashes > MAX_CRASHES:
-        return KillReason.CRASHED
-    return KillReason.EXHAUSTED if held.attempts >= max_attempts else None
 
 
 def _rescue_row(tx: Transaction, held: Held, reason: KillReason | None) -> dict[str, Any]:
@@ -134,6 +129,7 @@ def _rescue_row(tx: Transaction, held: Held, reason: KillReason | None) -> dict[
         "reason": reason and reason.value,
         "stage": None if reason else 1,
         "done_at": tx.now if reason else None,
+        "error": worker_lost(held.worker, held.attempts).line if held.status == Status.RUNNING else None,
     }
 
 
@@ -144,4 +140,4 @@ def _record(tx: Transaction, held: Held, reason: KillReason | None) -> None:
     if reason is not None:
         tx.tally.ended.add(held.id)
     if held.status == Status.RUNNING:
-        keep_attempt(tx, held, AttemptOutcome.CRASHED)
+        keep_attempt(tx, held, AttemptOutcome.CRASHED, error=worker_lost(held.worker, held.attempts))

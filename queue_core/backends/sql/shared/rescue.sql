@@ -5,6 +5,7 @@ SET
   reason = :reason,
   stage = :stage,
   done_at = :done_at,
+  error = coalesce(:error, error),
   crashes = crashes + 1,
   lease = lease + 1
 WHERE seq = :seq

@@ -45,6 +45,6 @@ def routes() -> list[BaseRoute]:
         get("/live", pages.live),
         post("/tasks/{verb}", actions.act_on_tasks),
         post("/queues/{queue}/{verb}", actions.act_on_queue),
-        *[get(f"/api/v1{path}", answer) for path, answer in api.QUESTIONS],
-        *[post(f"/api/v1{path}", answer, method) for method, path, answer in api.ACTIONS],
+        *[get(f"/api/v1{path}", api.checked("GET", path, answer)) for path, answer in api.QUESTIONS],
+        *[post(f"/api/v1{path}", api.checked(method, path, answer), method) for method, path, answer in api.ACTIONS],
     ]

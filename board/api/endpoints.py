@@ -1,6 +1,6 @@
 """The JSON API's answers. Paths and shapes are the seed board's; what is Prinia's own stands beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from board import params
 from board.api import shapes
 from board.api.events import events
 from board.api.openapi import document
+from board.api.parameters import check
 from board.params import Query
 from board.screen import Ask, NotFound
 from board.security import check_origin
@@ -137,8 +138,7 @@ async def openapi(visit: Visit) -> Response:
 async def _page(visit: Visit, queue: QueueName | None) -> Response:
     """By ``page`` and ``page_size`` as the seed has it, or from a ``cursor`` on, which has no end."""
     ask, query = await _ask(visit), _query(visit)
-    words = query.all("status") or (Status.PENDING.value,)
-    wanted = TaskFilter(queue=queue, statuses=() if words == ("all",) else tuple(params.status_named(word) for word in words))
+    wanted = _filter(query, queue)
     size = params.whole_number(query, "page_size", PAGE_SIZE, low=1, high=MAX_PAGE_SIZE)
     given = query.get("cursor")
     reached, start = (True, Cursor(given)) if given else await _walk(ask, wanted, _skipped(query, size))
@@ -147,6 +147,17 @@ async def _page(visit: Visit, queue: QueueName | None) -> Response:
     page = await ask.store.list_tasks(wanted, start=start, limit=size)
     found = await ask.store.fetch_many([task.id for task in page.tasks])
     return _json([shapes.task(ask, task) for task in found], headers=_next(visit, page.older))
+
+
+def _filter(query: Query, queue: QueueName | None) -> TaskFilter:
+    """Which tasks are asked for: as the seed has it, the Pending ones unless said otherwise."""
+    words = query.all("status") or (Status.PENDING.value,)
+    return TaskFilter(
+        queue=queue or QueueName(params.bounded("queue", query.get("queue"))) or None,
+        statuses=() if words == ("all",) else tuple(params.status_named(word) for word in words),
+        name=params.bounded("name", query.get("name")) or None,
+        text=params.bounded("text", query.get("text")) or None,
+    )
 
 
 def _skipped(query: Query, size: int) -> int:
@@ -287,6 +298,19 @@ def _parsed(body: bytes) -> Any:
 
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(value, enc_hook=repr), status, headers, "application/json")
+
+
+Answer = Callable[[Visit], Awaitable[Response]]
+
+
+def checked(method: str, path: str, answer: Answer) -> Answer:
+    """``answer``, after a look at the names of the query's parameters."""
+
+    async def answering(visit: Visit) -> Response:
+        check(method, path, _query(visit))
+        return await answer(visit)
+
+    return answering
 
 
 QUESTIONS: Final[Sequence[tuple[str, Any]]] = (

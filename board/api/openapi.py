@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from board.api.parameters import QUERIES
 from board.settings import VERSION
 from board.site import Visit
 
@@ -15,25 +16,6 @@ Route = tuple[str, str, Callable[[Visit], Awaitable[Response]]]
 _PARAMETER: Final = re.compile(r"{(\w+)}")
 _WHOLE: Final = {"type": "integer"}
 _TEXT: Final = {"type": "string"}
-PAGED: Final[dict[str, tuple[dict[str, Any], str]]] = {
-    "status": ({"type": "string", "default": "Pending"}, "Pending, Queued, Running, Done, Failed, Killed, or all; may repeat."),
-    "page": ({**_WHOLE, "minimum": 1, "default": 1}, "Reaches the first 10,000 tasks; beyond them use cursor."),
-    "page_size": ({**_WHOLE, "minimum": 1, "maximum": 1000, "default": 10}, "Tasks a page."),
-    "cursor": (_TEXT, "Where the page starts, from the Link header (rel=next) of the page before."),
-}
-QUERIES: Final[dict[tuple[str, str], dict[str, tuple[dict[str, Any], str]]]] = {
-    ("GET", "/tasks"): PAGED,
-    ("GET", "/queues/{queue}/tasks"): PAGED,
-    ("GET", "/audit"): {"limit": ({**_WHOLE, "minimum": 1, "maximum": 1000, "default": 100}, "Lines.")},
-    ("PUT", "/queues/{queue}/tasks"): {
-        "name": (_TEXT, "The task's name; the queue's when left out."),
-        "run_after": ({**_WHOLE, "minimum": 0}, "Seconds from now."),
-        "priority": ({**_WHOLE, "default": 0}, "Higher runs first."),
-        "max_attempts": ({**_WHOLE, "minimum": 1, "default": 5}, "How often its handler may start."),
-        "key": (_TEXT, "A second push with the same key in the same queue stores nothing and returns the first task."),
-    },
-}
-"""The query parameters of each route that has some: schema and meaning."""
 BODIES: Final = {
     "/queues/{queue}/tasks": {"description": "The arguments, as any JSON."},
     "/tasks/{verb}": {

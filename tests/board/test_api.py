@@ -82,9 +82,43 @@ async def test_pages_by_number_and_by_cursor_hold_the_same(client: httpx2.AsyncC
     assert followed == pushed
 
 
+async def test_tasks_are_filtered_by_queue_name_and_text(client: httpx2.AsyncClient, connected: Connected) -> None:
+    mail = await push(connected, "send", queue="mail", args=b'{"to":"ana"}')
+    etl = await push(connected, "load", queue="etl", args=b'{"file":"ana.csv"}')
+    for query, expected in {
+        "queue=mail": [mail.id],
+        "queue=nosuch": [],
+        "name=load": [etl.id],
+        "name=loa": [],
+        "text=ANA": [etl.id, mail.id],
+        "text=ana&queue=etl&name=load": [etl.id],
+        "text=ana&page=2&page_size=1": [mail.id],
+        "text=ana&page=3&page_size=1": [],
+    }.items():
+        assert [task["parts"]["task_id"] for task in await get(client, f"/tasks?{query}")] == expected, query
+    assert await get(client, "/queues/mail/tasks?name=load") == []
+    answer = await client.get(f"{V1}/tasks?text=ana&page_size=1")
+    assert [task["parts"]["task_id"] for task in (await client.get(answer.links["next"]["url"])).json()] == [mail.id]
+
+
+async def test_no_route_ignores_a_parameter_that_it_does_not_have(client: httpx2.AsyncClient, connected: Connected) -> None:
+    task = await push(connected, queue="mail")
+    document = (await client.get(f"{V1}/openapi.json")).json()
+    for path, methods in document["paths"].items():
+        for method in methods:
+            address = path.format(queue="mail", id=task.id, verb="kill")
+            answer = await client.request(method, f"{V1}{address}?bogus=1", json={"ids": [task.id]})
+            assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json", path
+            assert "bogus" in answer.json()["detail"], path
+    assert (await fetch(connected, task.id)).status is Status.PENDING
+
+
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
+        ("/tasks?limit=5", "The query parameters of GET /tasks are queue, status, name, text, page, page_size, cursor, got limit."),
+        ("/queues?bogus=1&x=2&bogus=3", "GET /queues takes no query parameters, got bogus, x."),
+        ("/tasks?queue=" + "x" * 300, "queue must have at most 200 characters"),
         ("/tasks?page=0", "page must be a whole number from 1"),
         ("/tasks?page=-1", "page must be"),
         ("/tasks?page=x", "page must be"),

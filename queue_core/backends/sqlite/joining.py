@@ -46,7 +46,10 @@ async def _on_its_thread(connection: Any, call: Callable[[sqlite3.Connection], T
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Raise InvalidValue unless ``connection`` has a transaction open on the file ``path``."""
-    files = {name: file for _, name, file in connection.execute("PRAGMA database_list")}
+    try:
+        files = {name: file for _, name, file in connection.execute("PRAGMA database_list")}
+    except sqlite3.ProgrammingError as error:
+        raise InvalidValue(f"The connection cannot be used here: {error} Pass one that is open, from the thread that made it.") from error
     main = files.get("main", "")
     if not main or not os.path.samefile(main, path):
         raise InvalidValue(

@@ -128,3 +128,9 @@ async def test_the_commit_wakes_workers_here_and_elsewhere(connected: Connected,
 
         await until(claimed)
     own.close()
+
+
+async def test_a_closed_connection_cannot_be_joined(connected: Connected, own: sqlite3.Connection) -> None:
+    own.close()
+    with pytest.raises(InvalidValue, match="cannot be used here"):
+        await connected.backend.push_in(own, [new_task()])

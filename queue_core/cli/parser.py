@@ -89,8 +89,11 @@ def _add_push(commands: "Commands[Parser]") -> None:
     push = commands.add_parser(
         "push",
         help="push one task",
-        description="Push one task. Its arguments are a JSON object: each key is a parameter of the handler.",
+        description="Push one task. Its arguments are a JSON object: each key is a parameter of the handler.\n\n"
+        "With --store module:app the app's definition of the task is used: its queue, its settings, its check of the arguments. With a URL\n"
+        "nothing is known of the task: what is typed is stored as it is, and a mistake is found by the worker.",
         examples="""
+            prinia push email send_welcome_email '{"user_id": 42}' --store tasks:app
             prinia push email send_welcome_email '{"user_id": 42}' --store sqlite:///tasks.db
             prinia push email send_welcome_email '{"user_id": 42}' --run-after 5m --key welcome-42
             echo '{"path": "big.json"}' | prinia push files checksum -
@@ -101,9 +104,9 @@ def _add_push(commands: "Commands[Parser]") -> None:
     push.add_argument("args", metavar="JSON", nargs="?", default="{}", help="its arguments (default: none); - reads them from standard input")
     push.add_argument("--run-after", metavar="SPAN", help="wait this long first, as 90s, 5m or 1.5h")
     push.add_argument("--run-at", metavar="TIME", help="wait until then, as 2026-12-24T18:00:00Z")
-    push.add_argument("--priority", metavar="N", type=int, default=0, help="higher runs first (default: 0)")
-    push.add_argument("--max-attempts", metavar="N", type=int, default=5, help="how often it may be tried (default: 5)")
-    push.add_argument("--timeout", metavar="SPAN", help="how long one attempt may take")
+    push.add_argument("--priority", metavar="N", type=int, help="higher runs first (default: the definition's; 0 with a URL)")
+    push.add_argument("--max-attempts", metavar="N", type=int, help="how often it may be tried (default: the definition's; 5 with a URL)")
+    push.add_argument("--timeout", metavar="SPAN", help="how long one attempt may take (default: the definition's)")
     push.add_argument("--key", help="a second push with the same key in the queue stores nothing")
     push.add_argument("--tag", metavar="TEXT", action="append", default=[], help="a tag for people; may be given again")
     _add_reason(push)

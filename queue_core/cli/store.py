@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import getpass
 import os
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,21 +33,22 @@ def connection(store: str, *, create: bool = False) -> Connected:
     Raises UsageError for what is not a store, CommandFailed where there is none yet: a command with a mistyped name must
     not answer from a fresh, empty store.
     """
-    if "://" not in store:
-        app = _app(store)
+    app = app_named(store)
+    if app is not None:
         return Connected(backend=app.backend, expose=app.expose)
     if store.startswith("memory:"):
         raise UsageError("memory:// lives inside one process, and this is another one. Use sqlite:///tasks.db to share a store.")
     connected = connect(store)  # raises for what is no URL of a store
     path = sqlite_file(store)
     if path is not None and not create and not path.exists():
-        raise CommandFailed(f"There is no store at {path}. Check the name, or make one: prinia migrate --store {store}")
+        raise CommandFailed(f"There is no store at {path}. Check the name, or make one: prinia migrate --store {shlex.quote(store)}")
     return connected
 
 
 def sqlite_file(store: str) -> Path | None:
     """The file of a SQLite store; None for a store of another kind."""
-    url = store if "://" in store else _app(store).url
+    app = app_named(store)
+    url = store if app is None else app.url
     if not url.startswith("sqlite:"):
         return None
     from queue_core.backends.sqlite.location import path_of
@@ -54,10 +56,15 @@ def sqlite_file(store: str) -> Path | None:
     return path_of(url)
 
 
-def _app(spec: str) -> "App":
+def app_named(store: str) -> "App | None":
+    """The App when ``store`` is ``module:app``; None when it is a URL. Raises UsageError, CommandFailed."""
+    if "://" in store:
+        return None
+    if ":" not in store:
+        raise UsageError(f"A store is a URL, as sqlite:///tasks.db, or an app, as tasks:app for `app = App(…)` in tasks.py, got {store!r}.")
     from queue_core.cli.load import load_app  # only here: most commands name a URL
 
-    return load_app(spec)
+    return load_app(store)
 
 
 @asynccontextmanager

@@ -2,8 +2,11 @@
 
 import asyncio
 import itertools
+import json
 import re
+import shlex
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from markupsafe import escape
 
 from board import Board
+from board.cli import make_parser
 from board.filters import dom_id
 from board.urls import segment
 from board.views.timeline import phases
@@ -69,6 +73,18 @@ async def test_every_page_is_served_with_tasks_in_every_state(client: httpx2.Asy
 @pytest.mark.parametrize("path", ["/", "/queues", "/tasks", "/workers", "/tasks?status=Done&queue=none&text=x"])
 async def test_every_page_is_served_while_nothing_is_stored(client: httpx2.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 200
+
+
+async def test_every_command_that_a_page_offers_is_one(client: httpx2.AsyncClient, connected: Connected) -> None:
+    pages = [(await client.get(path)).text for path in ("/", "/queues", "/tasks", "/workers")]
+    await push(connected, queue="mail")
+    pages += [(await client.get(path)).text for path in ("/", "/queues/mail")]
+    offered = {unescape(line) for page in pages for line in re.findall(r"<pre[^>]* data-copy>(prinia [^<]*)</pre>", page)}
+    assert {line.split()[1] for line in offered} == {"demo", "push", "worker"}
+    for line in offered:
+        make_parser().parse_args(shlex.split(line)[1:])  # exits for what is no command
+        if "push" in line:
+            assert json.loads(shlex.split(line)[4]) == {"user_id": 42}
 
 
 async def test_a_page_contains_each_of_its_fragments_byte_for_byte(client: httpx2.AsyncClient, connected: Connected) -> None:

@@ -1,6 +1,7 @@
 """Every error that Prinia raises. The message names the thing, the rule, the value and the cure."""
 
 from collections.abc import Sequence
+from typing import Final
 
 
 class PriniaError(Exception):
@@ -106,13 +107,19 @@ class TaskTimeout(PriniaError, TimeoutError):
         super().__init__(f"The attempt was stopped after its time limit of {limit:g} s.")
 
 
+GUARD: Final = 'A child process imports the program\'s main module again, so put what that module starts under `if __name__ == "__main__":`.'
+"""What people forget who run functions in child processes for the first time."""
+
+
 class ChildDied(PriniaError):
     """The child process that ran a handler ended before the handler did. Other tasks are not touched."""
 
-    def __init__(self, name: str, exit_code: int | None) -> None:
+    def __init__(self, name: str, exit_code: int | None, *, began: bool = True) -> None:
         self.exit_code = exit_code
         how = f"was ended by signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"ended with exit code {exit_code}"
         hint = " Signal 9 often means that the machine ran out of memory." if exit_code == -9 else ""
+        if not began and (exit_code or 0) > 0:
+            hint = f" It ended while it started. {GUARD}"
         super().__init__(f"The process that ran {name} {how} before the handler returned.{hint}")
 
 

@@ -27,6 +27,11 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """The child is up: the program's main module was imported without harm."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The function told how far it is."""
 
@@ -100,6 +105,7 @@ def serve(connection: "Connection[Any, Any]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the worker decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     Uplink.connection = connection
+    connection.send(Began())
     while True:
         try:
             request = connection.recv()

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from pickle import PicklingError
 from typing import Any, Final, Protocol
 
-from queue_core.errors import ChildDied, InvalidValue
+from queue_core.errors import GUARD, ChildDied, InvalidValue, WorkerStateError
 from queue_core.handler import Handler
 from queue_core.task import ErrorInfo
 from queue_core.worker import child
@@ -82,8 +82,14 @@ class Child:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=child.serve, args=(theirs,), name="prinia-child", daemon=True)
-        self._process.start()
-        theirs.close()
+        self.began = False
+        """Whether it said that it is up."""
+        try:
+            self._process.start()
+        except RuntimeError as error:
+            raise _unguarded(error) from error
+        finally:
+            theirs.close()
 
     @property
     def is_alive(self) -> bool:
@@ -114,6 +120,11 @@ class Child:
             self._process.kill()
 
 
+def _unguarded(error: RuntimeError) -> RuntimeError:
+    """``error`` as a sentence, when it is multiprocessing's about a child that starts children while it is being started."""
+    return WorkerStateError(f"This process is itself being started as a child. {GUARD}") if "bootstrapping" in str(error) else error
+
+
 @dataclass(eq=False)
 class _Conversation:
     """One call of a function in a child."""
@@ -129,9 +140,9 @@ class _Conversation:
         process = self.process = self.children.take()
         try:
             self._ask(process.connection)
-            reply = self._listen(process.connection)
+            reply = self._listen(process)
         except (EOFError, ConnectionError):
-            error = ChildDied(self.handler.name, process.exit_code())
+            error = ChildDied(self.handler.name, process.exit_code(), began=process.began)
             self.children.discard(process)
             raise error from None
         except BaseException:
@@ -153,9 +164,11 @@ class _Conversation:
         except (TypeError, AttributeError, ValueError, PicklingError) as error:
             raise InvalidValue(f"{self.handler.name} runs in another process, so its arguments must be picklable: {error}.") from error
 
-    def _listen(self, connection: "Connection[Any, Any]") -> "child.Reply":
+    def _listen(self, process: Child) -> "child.Reply":
         while True:
-            match connection.recv():
+            match process.connection.recv():
+                case child.Began():
+                    process.began = True
                 case child.Progress(fraction, note):
                     self.listener.progress(fraction, note)
                 case child.StopWorker():

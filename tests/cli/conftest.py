@@ -1,6 +1,7 @@
 """``prinia`` as a test calls it: in this process, in a folder of its own, with everything it says."""
 
 import io
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,6 +46,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
             del sys.modules[name]
+
+
+def run_script(text: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run ``text`` as a script of its own in ``folder``."""
+    script = folder / "script.py"
+    script.write_text(text)
+    return subprocess.run([sys.executable, str(script)], cwd=folder, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture

@@ -40,7 +40,8 @@ class Board:
 
     ``source``: an App, an Expose, the URL of a store, or a dict of these by name. ``title`` and ``environment`` are shown on every page.
     ``read_only`` forbids every action. ``authorize(request, action)`` says whether the sender of a request may do one of the named actions;
-    without it, everything is allowed from this machine (a loopback client, no proxy, a loopback Host) and viewing from elsewhere.
+    without it, everything is allowed from this machine (a loopback client, no proxy, a loopback Host) and viewing from elsewhere;
+    a loopback client without a proxy that asks for a public name sees nothing, because that is how a foreign web page would read a local board.
     ``redact(task_name, value)`` returns what may be seen of arguments, results, metadata and errors; a search by text still looks at what is stored.
 
     ``/healthz`` is open to all, and tells no more than whether the stores can be read and when a worker last took a task.

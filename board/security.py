@@ -38,6 +38,9 @@ VIEW_ONLY: Final = frozenset({Action.VIEW})
 EVERYTHING: Final = frozenset(Action)
 LOCAL: Final = "local"
 MAX_ACTOR: Final = 200
+MAX_HOST: Final = 100
+PRIVATE: Final = frozenset({"localhost", "test", "internal"})
+"""Last parts of names that the public DNS never answers (RFC 6761; ICANN for ``internal``)."""
 
 
 class Forbidden(Exception):
@@ -68,7 +71,7 @@ def secure(headers: MutableHeaders) -> None:
 
 
 async def permissions(request: Request, settings: Settings) -> Permissions:
-    """What this request may do: as the host's hook says, or everything from this machine and only viewing from elsewhere."""
+    """What this request may do: as the hook says; else everything from this machine, viewing from elsewhere, nothing by a foreign name."""
     allowed = await _asked(request, settings) if settings.authorize else _from_here(request)
     if settings.read_only:
         return Permissions(allowed.may & VIEW_ONLY, "This board is read-only, so nothing can be changed from it.")
@@ -87,6 +90,12 @@ async def _says_yes(request: Request, settings: Settings, action: Action) -> boo
 
 
 def _from_here(request: Request) -> Permissions:
+    if _is_rebound(request):
+        name = visible(request.headers["host"])[:MAX_HOST]
+        cure = "Open it as localhost; let a proxy in front of it send X-Forwarded-For; or give the board authorize= to say who may look."
+        return Permissions(
+            frozenset(), f"The request comes from this machine, but asks for {name}, which any web page may have made point here. {cure}"
+        )
     doubt = _doubt(request)
     if doubt is None:
         return Permissions(EVERYTHING)
@@ -98,12 +107,32 @@ def _doubt(request: Request) -> str | None:
     """Why this request might not come from a person at this machine; None when it does."""
     if request.client is None or not _is_loopback(request.client.host):
         return "actions are allowed from the board's own machine only"
-    forwarded = [name for name in request.headers if name == "forwarded" or name.startswith("x-forwarded-") or name == "x-real-ip"]
-    if forwarded:
+    if forwarded := _forwarded(request):
         return f"the request came through a proxy (it has {forwarded[0]})"
     if not _is_local_name(request.headers.get("host", "")):
         return "the address in the browser is not a name of this machine, as localhost is"
     return None
+
+
+def _forwarded(request: Request) -> list[str]:
+    """The headers that only a proxy adds: no page can make a browser send them to another name than its own without asking first."""
+    return [name for name in request.headers if name == "forwarded" or name.startswith("x-forwarded-") or name == "x-real-ip"]
+
+
+def _is_rebound(request: Request) -> bool:
+    """Whether a browser on this machine may have been led here by a public name that was made to point to it (DNS rebinding)."""
+    here = request.client is not None and _is_loopback(request.client.host)
+    return here and not _forwarded(request) and _is_public_name(request.headers.get("host", ""))
+
+
+def _is_public_name(host: str) -> bool:
+    """Whether a Host header is a name that the public DNS can answer: no address, no single word, none of the names reserved for private use."""
+    name = _name_in(host)
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "." in name and name.rpartition(".")[2] not in PRIVATE
+    return False
 
 
 def _is_loopback(host: str) -> bool:
@@ -117,11 +146,16 @@ def _is_loopback(host: str) -> bool:
 
 def _is_local_name(host: str) -> bool:
     """Whether a Host header names this machine, so that no foreign name was made to point here."""
-    try:
-        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return False
+    name = _name_in(host)
     return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
+
+
+def _name_in(host: str) -> str:
+    """The name in a Host header, without its port; what has none is returned as it is."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return host
 
 
 def actor_of(request: Request, reason: str | None = None) -> Actor:

@@ -56,8 +56,11 @@ async def test_only_the_boards_own_pages_may_act(board: Board, connected: Connec
         ({}, {"X-Forwarded-Proto": "https"}),
         ({}, {"Forwarded": "for=127.0.0.1"}),
         ({}, {"X-Real-IP": "127.0.0.1"}),
-        ({"host": "http://board.example"}, {"Origin": "http://board.example"}),
-        ({"host": "http://localhost.evil.example"}, {"Origin": "http://localhost.evil.example"}),
+        ({"host": "http://board.example", "peer": ("192.168.1.7", 1)}, {"Origin": "http://board.example"}),
+        ({"host": "http://board.example"}, {"Origin": "http://board.example", "X-Forwarded-For": "203.0.113.9"}),
+        ({"host": "http://my-machine:8000"}, {"Origin": "http://my-machine:8000"}),
+        ({"host": "http://shop.test"}, {"Origin": "http://shop.test"}),
+        ({"host": "http://192.168.1.7"}, {"Origin": "http://192.168.1.7"}),
     ],
 )
 async def test_without_authorize_nobody_from_elsewhere_may_act(
@@ -69,6 +72,22 @@ async def test_without_authorize_nobody_from_elsewhere_may_act(
         page = await browser.get("/tasks", headers=headers)
     assert page.status_code == 200 and "View only" in page.text
     assert "/tasks/kill" not in page.text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example:8000", "127.0.0.1.evil.example", "evil.example.", "EVIL.example", "a.b:x"])
+async def test_a_foreign_page_cannot_read_a_local_board_by_a_name_of_its_own(board: Board, connected: Connected, host: str) -> None:
+    task = await push(connected, name="secret-work")
+    async with client_of(board) as browser:
+        for path in ("/", "/tasks", f"/tasks/{task.id}", "/api/v1/tasks", "/api/v1/openapi.json", "/live?view=/tasks"):
+            answer = await browser.get(path, headers={"Host": host})
+            assert answer.status_code == 403 and "authorize=" in answer.text, path
+            assert "secret-work" not in answer.text and task.id not in answer.text
+    assert (await kill(board, connected, {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"})).status_code == 403
+
+
+async def test_authorize_decides_alone_whatever_the_name(connected: Connected) -> None:
+    async with client_of(Board(connected.expose, authorize=lambda request, action: True), host="http://board.example") as browser:
+        assert (await browser.get("/tasks")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -457,6 +457,13 @@ class Connected:
     expose: Expose
 
 
+def _without_password(url: str) -> str:
+    before, separator, rest = url.partition("://")
+    login, at, host = rest.rpartition("@")
+    user, colon, _ = login.partition(":")
+    return f"{before}{separator}{user}{colon}{'…' if colon else ''}{at}{host}"
+
+
 def connect(url: str, **options: Any) -> Connected:
     """The store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://``), not yet opened.
 
@@ -465,7 +472,9 @@ def connect(url: str, **options: Any) -> Connected:
     scheme, separator, _ = str(url).partition("://")
     if not separator or scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in sorted(SCHEMES))
-        raise UnknownScheme(f"The store URL must start with one of {known}, got {str(url)!r}. A SQLite file is sqlite:///tasks.db.")
+        raise UnknownScheme(
+            f"The store URL must start with one of {known}, got {_without_password(str(url))!r}. A SQLite file is sqlite:///tasks.db."
+        )
     module, _, function = SCHEMES[scheme].partition(":")
     return cast("Connected", getattr(importlib.import_module(module), function)(url, **options))
 

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from queue_core.app import App
 from queue_core.cli.failure import CommandFailed, UsageError
+from queue_core.errors import PriniaError
 
 
 def load_app(spec: str) -> App:
@@ -37,10 +38,11 @@ def _import(name: str) -> ModuleType:
                 f"There is no module {error.name!r} in {folder} or among the installed packages. Run from the folder that holds it."
             ) from None
         raise CommandFailed(f"{name} needs the module {error.name!r}, which is not installed here.") from error
+    except PriniaError as error:  # a sentence with its cure
+        raise CommandFailed(f"In {name}: {error}") from error
     except Exception as error:
-        raise CommandFailed(
-            f"{name} could not be imported: {type(error).__name__}: {error}. Run `python -c 'import {name}'` to see where."
-        ) from error
+        said = f"{type(error).__name__}: {error}".rstrip(".: ")
+        raise CommandFailed(f"{name} could not be imported: {said}. Run `python -c 'import {name}'` to see where.") from error
 
 
 def _follow(module: ModuleType, path: str, spec: str) -> object:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Callable
 from typing import Final, NoReturn, cast
@@ -20,6 +21,7 @@ class Parser(argparse.ArgumentParser):
         options["epilog"] = _block(examples)
         options["allow_abbrev"] = False
         super().__init__(*args, **options)  # type: ignore[arg-type]  # argparse's own signature is long; it is passed on as it is
+        self._negative_number_matcher = re.compile(r"-\d")  # so that -5m is a value, which its rule can refuse, and no unknown option
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where the help is, and end with 2."""

@@ -94,11 +94,18 @@ def _when(task: TaskSummary, now: datetime) -> str:
 # --- show ------------------------------------------------------------------------------------------------
 
 
+def task_id(text: str) -> TaskId:
+    """``text`` as the id of a task. Raises UsageError when it is blank."""
+    if not text.strip():
+        raise UsageError(f"An id must not be blank, got {text!r}. prinia tasks list shows the ids.")
+    return TaskId(text)
+
+
 def show_one(args: argparse.Namespace) -> int:
     """``prinia tasks show``."""
 
     async def ask(store: Expose) -> int:
-        task = await store.fetch(TaskId(args.id))
+        task = await store.fetch(task_id(args.id))
         if task is None:
             raise CommandFailed(f"No stored task has the id {args.id}. It was never pushed here, or retention removed it.")
         attempts = await store.attempts(task.id)
@@ -169,9 +176,10 @@ def _print_attempt(attempt: Attempt) -> None:
 
 def act(args: argparse.Namespace) -> int:
     """``prinia tasks retry``, ``kill``, ``delete`` and ``run-now``. Ends with 1 if any task was left alone."""
+    ids = [task_id(text) for text in dict.fromkeys(args.ids)]
 
     async def ask(store: Expose) -> int:
-        report = await _verb(store, args.action)([TaskId(id) for id in dict.fromkeys(args.ids)], actor=actor(args))
+        report = await _verb(store, args.action)(ids, actor=actor(args))
         show_json(report) if args.json else _print_report(report, args.action)
         return FAILED if report.skipped else OK
 

@@ -6,16 +6,19 @@ import sys
 
 from queue_core.backend import Retention
 from queue_core.cli.failure import OK
-from queue_core.cli.store import connection, named, opened
+from queue_core.cli.store import connection, named, opened, sqlite_file
 from queue_core.cli.words import many, seconds
 
 
 def migrate(args: argparse.Namespace) -> int:
     """Make the store, or bring it up to date: what opening does."""
 
+    path = sqlite_file(named(args))
+    made = "was made and is" if path is not None and not path.exists() else "is"
+
     async def main() -> int:
         async with opened(named(args), create=True) as store:
-            print(f"{store.kind} {store.location} is up to date.")
+            print(f"{store.kind} {store.location} {made} up to date.")
         return OK
 
     return asyncio.run(main())

@@ -58,7 +58,7 @@ def seconds(text: str) -> float:
     """The seconds that ``90``, ``90s``, ``5m``, ``1.5h``, ``7d`` or ``2w`` mean. Raises InvalidValue."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?\s*", text)
     if found is None:
-        raise InvalidValue(f"A span of time is a number and a unit (ms, s, m, h, d, w), as 90s or 1.5h, got {text!r}.")
+        raise InvalidValue(f"A span of time is a number and a unit (ms, s, m, h, d, w), as 90s or 1.5h, and never negative, got {text!r}.")
     return float(found[1]) * UNITS[found[2] or "s"]
 
 

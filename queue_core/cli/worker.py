@@ -30,15 +30,19 @@ async def _work(app: App, args: argparse.Namespace, queues: Sequence[str]) -> No
 
 
 def chosen_queues(app: App, text: str | None) -> list[str]:
-    """The queues to serve. Raises UsageError when one of them has no task in the app, or when the app has no task at all."""
+    """The queues to serve. Raises UsageError when none is named, when one of them has no task in the app, or when the app has no task at all."""
     served = sorted(str(queue) for queue in app.registry.queues)
     if not served:
         raise UsageError("The app has no task to run. Add one with @app.task above a function, in a module that the app's module imports.")
-    asked = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is None:
+        return served
+    asked = [name.strip() for name in text.split(",") if name.strip()]
+    if not asked:
+        raise UsageError(f"--queues names no queue, got {text!r}. Name some of {', '.join(served)}, or leave it out to serve them all.")
     for name in asked:
         if name not in served:
             raise UsageError(f"No task of the app is in the queue {name!r}. Its queues are {', '.join(served)}.")
-    return asked or served
+    return asked
 
 
 def banner(app: App, spec: str, queues: Sequence[str], concurrency: int) -> str:

@@ -30,6 +30,18 @@ def test_no_store_named(run: Prinia) -> None:
     says(run("tasks", "list", PRINIA_STORE=""), USAGE, "--store sqlite:///tasks.db", "PRINIA_STORE")
 
 
+def test_a_store_that_is_neither_a_url_nor_an_app_hears_of_both(run: Prinia) -> None:
+    says(run("tasks", "list", "--store", "tasks.db"), USAGE, "sqlite:///tasks.db", "tasks:app", "got 'tasks.db'")
+
+
+@pytest.mark.parametrize("words", [["tasks", "list", "--store"], ["board"], ["doctor"], ["migrate", "--store"]])
+@pytest.mark.parametrize("login", ["u:secret", "u:se@secret/x", ":secret"])
+def test_a_password_is_not_repeated(run: Prinia, words: list[str], login: str) -> None:
+    ran = run(*words, f"postgresql://{login}@host/db")
+    says(ran, USAGE, "postgresql://", "@host/db")
+    assert "secret" not in ran.stderr
+
+
 @pytest.mark.parametrize("url", ["redis://here", "sqlite://host/tasks.db", "sqlite:///", "sqlite:///tasks.db?mode=ro", "memory://"])
 def test_a_url_that_is_no_shared_store(run: Prinia, url: str) -> None:
     says(run("tasks", "list", "--store", url), USAGE)
@@ -60,6 +72,11 @@ def test_a_file_that_is_no_database(run: Prinia, tmp_path: Path) -> None:
         (["push", " ", "greet"], ["queue must not be blank"]),
         (["push", "mail", ""], ["task name must not be blank"]),
         (["push", "mail", "greet", "--run-after", "soon"], ["90s", "'soon'"]),
+        (["push", "mail", "greet", "--run-after", "-5m"], ["never negative", "'-5m'", "90s"]),
+        (["push", "mail", "greet", "--timeout=-1"], ["never negative"]),
+        (["prune", "--done", "-1d"], ["never negative"]),
+        (["tasks", "show", ""], ["id must not be blank", "prinia tasks list"]),
+        (["tasks", "retry", " "], ["id must not be blank"]),
         (["push", "mail", "greet", "--run-at", "tomorrow"], ["2026-12-24T18:00:00", "'tomorrow'"]),
         (["push", "mail", "greet", "--run-at", "2026-12-24T18:00:00"], ["time zone"]),
         (["push", "mail", "greet", "--run-at", "2026-12-24T18:00:00Z", "--run-after", "5"], ["run_at and run_after"]),
@@ -97,6 +114,8 @@ def test_an_illegal_request_names_the_state(store: Prinia) -> None:
         ("nowhere:app", USAGE, ["no module 'nowhere'"]),
         ("shop:queue", USAGE, ["no queue", "shop:app"]),
         ("shop:not_an_app", USAGE, ["int", "shop:app"]),
+        ("placeless:app", FAILED, ["prinia: In placeless: The folder /nowhere of the store tasks.db does not exist. Create it first.\n"]),
+        ("dotted:app", FAILED, ["dotted could not be imported: ValueError: It ends. Run `python"]),
         ("failing:app", FAILED, ["failing could not be imported", "ZeroDivisionError"]),
         ("needy:app", FAILED, ["needs the module 'not_installed'"]),
         ("empty:app", USAGE, ["no task to run", "@app.task"]),
@@ -104,6 +123,8 @@ def test_an_illegal_request_names_the_state(store: Prinia) -> None:
 )
 def test_an_app_that_cannot_be_had(run: Prinia, app: Path, spec: str, code: int, parts: list[str]) -> None:
     (app.parent / "failing.py").write_text("1 / 0")
+    (app.parent / "placeless.py").write_text("from queue_core import App\napp = App('sqlite:////nowhere/tasks.db')")
+    (app.parent / "dotted.py").write_text("raise ValueError('It ends.')")
     (app.parent / "needy.py").write_text("import not_installed")
     (app.parent / "empty.py").write_text("from queue_core import App\napp = App('sqlite:///tasks.db')")
     says(run("worker", spec), code, *parts)
@@ -112,6 +133,8 @@ def test_an_app_that_cannot_be_had(run: Prinia, app: Path, spec: str, code: int,
 def test_a_worker_without_slots_or_with_a_foreign_queue(run: Prinia, app: Path) -> None:
     says(run("worker", "shop:app", "--concurrency", "0"), USAGE, "--concurrency", "got 0")
     says(run("worker", "shop:app", "--queues", "mail,post"), USAGE, "'post'", "files, mail, slow")
+    for nothing in ("", " , "):
+        says(run("worker", "shop:app", "--queues", nothing), USAGE, "names no queue", "files, mail, slow")
 
 
 def test_a_port_that_is_taken(store: Prinia) -> None:

@@ -105,3 +105,8 @@ def test_the_file_system_is_that_of_the_deepest_mount(tmp_path: Path) -> None:
     assert file_system(Path("/srv/shared files/tasks.db"), mounts) == "nfs4"
     assert file_system(Path("/srv/tasks.db"), mounts) == "xfs"
     assert file_system(Path("/home/tasks.db"), mounts) == "ext4"
+
+
+def test_a_cure_can_be_pasted_into_a_shell(store: Prinia) -> None:
+    store("push", "it's; mail", "greet")
+    assert """prinia worker module:app --queues 'it'"'"'s; mail'""" in store("doctor").stdout

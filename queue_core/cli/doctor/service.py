@@ -1,5 +1,6 @@
 """Examining what any store tells: its workers, its queues, its clock."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
@@ -46,7 +47,7 @@ def _unserved(queues: Iterable[QueueInfo], workers: Sequence[WorkerInfo], waitin
     living = [worker for worker in workers if worker.is_live(now)]
     lonely = [queue.name for queue in queues if queue.counts.waiting and not any(queue.name in worker.queues for worker in living)]
     findings = [
-        Finding("queue", f"{name}: tasks wait and no live worker serves it", f"Start one: prinia worker module:app --queues {name}")
+        Finding("queue", f"{name}: tasks wait and no live worker serves it", f"Start one: prinia worker module:app --queues {shlex.quote(name)}")
         for name in lonely
     ]
     for group in waiting:

@@ -47,7 +47,7 @@ class Board:
     ``/healthz`` is open to all, and tells no more than whether the stores can be read and when a worker last took a task.
 
     It opens its stores at the first request, needs no lifespan from its host, and shares nothing with other boards in the process.
-    Raises InvalidValue or UnknownScheme for a source that is none.
+    Raises InvalidValue or UnknownScheme for a source that is none, InvalidValue for a hook that cannot be called.
     """
 
     def __init__(

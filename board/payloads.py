@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,8 @@ SHOWN: Final = 20_000
 UNPARSED: Final = 1_000_000
 """Bytes beyond which a JSON payload is shown as it is stored, because only its beginning is shown anyway."""
 HIDDEN: Final = "‹hidden›"
+_FAILED: Final[deque[Redact]] = deque(maxlen=16)
+"""Hooks that failed before: every value of every page would fail alike, and the log says it once."""
 _NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
@@ -96,7 +99,9 @@ def redacted(name: str, value: Any, redact: Redact | None) -> Any:
     try:
         return redact(name, value)
     except Exception:
-        logger.exception("The redact hook failed on a value of task %r; the value is hidden.", name)
+        if redact not in _FAILED:
+            logger.exception("The redact hook failed on a value of task %r; the value is hidden. Further failures of it are not logged.", name)
+            _FAILED.append(redact)
         return HIDDEN
 
 

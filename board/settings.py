@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import Request
 
 from board.screen import Redact
-from queue_core.expose import Action
+from queue_core.expose import Action, InvalidValue
 
 Authorize = Callable[[Request, Action], bool | Awaitable[bool]]
 """Whether the sender of a request may do this."""
@@ -16,7 +16,7 @@ Authorize = Callable[[Request, Action], bool | Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """As given to ``Board``."""
+    """As given to ``Board``. Raises InvalidValue for a hook that cannot be called."""
 
     title: str = "Prinia"
     environment: str | None = None
@@ -25,6 +25,11 @@ class Settings:
     redact: Redact | None = None
     time_limit: float = 10.0
     """Seconds that the questions of one page may take together."""
+
+    def __post_init__(self) -> None:
+        for name, hook, form in (("authorize", self.authorize, "authorize(request, action)"), ("redact", self.redact, "redact(task_name, value)")):
+            if hook is not None and not callable(hook):
+                raise InvalidValue(f"{name} must be a function, called as {form}, or None; got {hook!r}.")
 
 
 def _installed() -> str:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from board import Board
 from board.security import EVERYTHING
-from queue_core.expose import Action, Connected, Status
+from queue_core.expose import Action, Connected, InvalidValue, Status
 from tests.board.helpers import HTMX, client_of, fetch, post, push, reading, task_in
 
 LOCAL = {"Origin": "http://localhost"}
@@ -214,7 +214,15 @@ async def test_a_redaction_that_fails_hides_the_value(connected: Connected, capl
     task = await push(connected, args=b'"hunter2"')
     async with client_of(Board(connected.expose, redact=broken)) as client:
         page = await client.get(f"/tasks/{task.id}")
+        await client.get("/tasks")
     assert page.status_code == 200 and "hunter2" not in page.text and "hidden" in page.text
+    assert len([record for record in caplog.records if "redact hook failed" in record.message]) == 1
+
+
+@pytest.mark.parametrize("hooks", [{"authorize": 5}, {"authorize": "admin"}, {"redact": "x"}, {"redact": False}])
+def test_a_hook_that_cannot_be_called_is_refused_at_once(hooks: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValue, match=f"{next(iter(hooks))} must be a function, called as"):
+        Board("memory://", **hooks)
 
 
 # --- headers -----------------------------------------------------------------------------------------------

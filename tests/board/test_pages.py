@@ -75,6 +75,15 @@ async def test_every_page_is_served_while_nothing_is_stored(client: httpx2.Async
     assert (await client.get(path)).status_code == 200
 
 
+async def test_numbers_and_words_that_are_not_plain_say_what_they_mean(client: httpx2.AsyncClient, connected: Connected) -> None:
+    await task_in(connected, Status.FAILED, priority=10)
+    await push(connected, priority=-3)
+    page = (await client.get("/tasks")).text
+    assert 'title="2 unfinished">2<span class="visually-hidden"> unfinished</span>' in page
+    assert "▲10<" in page and "▼3<" in page and 'title="Priority -3: higher runs first"' in page
+    assert re.search(r'title="[^"]*the API and the command line call it Failed">.*Retrying', page)
+
+
 async def test_every_command_that_a_page_offers_is_one(client: httpx2.AsyncClient, connected: Connected) -> None:
     pages = [(await client.get(path)).text for path in ("/", "/queues", "/tasks", "/workers")]
     await push(connected, queue="mail")

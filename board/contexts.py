@@ -792,7 +792,8 @@ class Phase:
     """A stretch of the task's life in the waterfall."""
 
     kind: str
-    """``waited`` (due, no worker took it), ``scheduled`` (for a later time), ``backoff``, ``claimed`` (in a worker, not started) or ``ran``."""
+    """``waited`` (due, no worker took it), ``scheduled`` (for a later time), ``backoff``, ``claimed`` (in a worker, not started), ``ran``,
+    or ``ended`` (over, until somebody retried it)."""
     label: str
     """``Attempt 2 ran``."""
     outcome: str | None

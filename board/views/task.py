@@ -52,7 +52,7 @@ async def task(ask: Ask, named: Mapping[str, str]) -> Screen:
         fragments=(
             Fragment(id="task-head", template="tasks/_head.html", context=head),
             Fragment(id="task-why", template="tasks/_why.html", context=why),
-            Fragment(id="task-timeline", template="tasks/_timeline.html", context=_timeline(found, attempts, crew)),
+            Fragment(id="task-timeline", template="tasks/_timeline.html", context=_timeline(found, attempts, audit, crew)),
             Fragment(id="task-facts", template="tasks/_facts.html", context=_facts(ask, found)),
             Fragment(id="task-arguments", template="tasks/_arguments.html", context=_arguments(ask, found)),
             Fragment(id="task-result", template="tasks/_result.html", context=_result(ask, found)),
@@ -134,9 +134,9 @@ def _kill(task: Task) -> KillSteps | None:
     return KillSteps(asked=task.kill_requested_at, stopped=task.done_at if task.status is Status.KILLED else None, text=text)
 
 
-def _timeline(task: Task, attempts: Sequence[Attempt], crew: Crew) -> TimelinePart:
+def _timeline(task: Task, attempts: Sequence[Attempt], audit: Sequence[AuditEntry], crew: Crew) -> TimelinePart:
     total = (task.done_at - task.created_at).total_seconds() if task.done_at else None
-    return TimelinePart(phases=phases(task, attempts, crew.now), total=total, cut=len(attempts) >= KEPT)
+    return TimelinePart(phases=phases(task, attempts, audit, crew.now), total=total, cut=len(attempts) >= KEPT)
 
 
 # --- what is stored ------------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from board.contexts import Phase
-from queue_core.expose import Attempt, Status, Task
+from queue_core.expose import Action, Attempt, AuditEntry, Status, Task
 
+TOGETHER: Final = timedelta(milliseconds=5)
+"""Moments that are no further apart belong to one transaction."""
 LEAST: Final = 0.5
 """Width in percent of the narrowest bar."""
 OPEN_SHARE: Final = 0.15
@@ -30,24 +32,28 @@ class Stretch:
         return max((self.end - self.start).total_seconds(), 0.0) if self.end else None
 
 
-def phases(task: Task, attempts: Sequence[Attempt], now: datetime) -> tuple[Phase, ...]:
-    """The task's life from its push on: scheduled, waited, ran, backoff, ran …"""
-    return _placed([stretch for stretch in _stretches(task, attempts, now) if stretch.seconds != 0])
+def phases(task: Task, attempts: Sequence[Attempt], audit: Sequence[AuditEntry], now: datetime) -> tuple[Phase, ...]:
+    """The task's life from its push on: scheduled, waited, ran, backoff, ran … ``audit``: what people did to it, newest first."""
+    acts = [entry for entry in reversed(audit) if entry.action in (Action.KILL, Action.RETRY)]
+    return _placed([stretch for stretch in _stretches(task, attempts, acts, now) if stretch.seconds != 0])
 
 
-def _stretches(task: Task, attempts: Sequence[Attempt], now: datetime) -> list[Stretch]:
+def _stretches(task: Task, attempts: Sequence[Attempt], acts: Sequence[AuditEntry], now: datetime) -> list[Stretch]:
     """Gaps and runs in turn."""
     stretches: list[Stretch] = []
-    at = task.created_at
+    at, early = task.created_at, "scheduled"
     for attempt in attempts:
         if attempt.started_at is None:
             continue
-        stretches += _gap(task, at, attempt.started_at, first=not stretches)
+        over, at, early = _over(at, attempt.started_at, early, acts)
         end = _end(attempt)
         outcome = attempt.outcome.value if attempt.outcome else "running"
-        stretches.append(Stretch("ran", f"Attempt {attempt.number} ran", attempt.started_at, end, outcome))
-        at = end or attempt.started_at
-    return stretches + _tail(task, at, now, first=not stretches)
+        ran = Stretch("ran", f"Attempt {attempt.number} ran", attempt.started_at, end, outcome)
+        stretches += [*over, *_gap(task, at, attempt.started_at, early), ran]
+        at, early = end or attempt.started_at, "backoff"
+    over, at, early = _over(at, now, early, acts)
+    stored = max((attempt.finished_at for attempt in attempts if attempt.finished_at), default=None)
+    return stretches + over + _tail(task, at, now, early, ended_by_run=stored is not None and _same(stored, task.done_at))
 
 
 def _end(attempt: Attempt) -> datetime | None:
@@ -57,30 +63,60 @@ def _end(attempt: Attempt) -> datetime | None:
     return attempt.started_at + timedelta(seconds=attempt.ran_for) if attempt.ran_for is not None else attempt.finished_at
 
 
-def _gap(task: Task, start: datetime, end: datetime, *, first: bool) -> list[Stretch]:
+def _over(start: datetime, end: datetime, early: str, acts: Sequence[AuditEntry]) -> tuple[list[Stretch], datetime, str]:
+    """The times in which it was over until somebody retried it; from when on it waited again, and what it then waits for when it is not due."""
+    stretches: list[Stretch] = []
+    killed: datetime | None = None
+    for act in (act for act in acts if start < act.at < end):
+        if act.action is Action.KILL:
+            killed = killed or act.at
+            continue
+        before = [_waiting(_unknown(early), start, killed)] if killed else []
+        label = "Killed, until it was retried" if killed else "Until it was retried"
+        stretches += [*before, Stretch("ended", label, killed or start, act.at)]
+        start, early, killed = act.at, "scheduled", None
+    return stretches, start, early
+
+
+def _gap(task: Task, start: datetime, end: datetime, early: str) -> list[Stretch]:
     """Between two runs, or before the first. Only for the latest gap is it known when it was due."""
-    due = task.run_at if end == task.started_at else None
-    early = "scheduled" if first else "backoff"
-    if due and start < due < end:
-        return [_waiting(early, start, due), _waiting("waited", due, end)]
-    return [_waiting("waited" if first else "backoff", start, end)]
+    if end != task.started_at:
+        return [_waiting(_unknown(early), start, end)]
+    return _until_due(task.run_at, start, end, early)
 
 
-def _tail(task: Task, start: datetime, now: datetime, *, first: bool) -> list[Stretch]:
+def _until_due(due: datetime, start: datetime, end: datetime, early: str) -> list[Stretch]:
+    """Until it was due, and then until the end."""
+    if due <= start or _same(due, start):
+        return [_waiting(_unknown(early), start, end)]
+    return [_waiting(early, start, min(due, end)), *([_waiting("waited", due, end)] if due < end else [])]
+
+
+def _tail(task: Task, start: datetime, now: datetime, early: str, *, ended_by_run: bool) -> list[Stretch]:
     """What comes after the last run, until now or the end."""
     match task.status:
-        case Status.PENDING | Status.FAILED if task.run_at > start:
+        case Status.PENDING | Status.FAILED if task.run_at > start and not _same(task.run_at, start):
             due = [_waiting("waited", task.run_at, None)] if task.run_at <= now else []
-            return [_waiting("scheduled" if first else "backoff", start, task.run_at), *due]
+            return [_waiting(early, start, task.run_at), *due]
         case Status.PENDING | Status.FAILED:
             return [_waiting("waited", start, None)]
         case Status.QUEUED:
             claimed = task.queued_at or start
             return [_waiting("waited", start, claimed), Stretch("claimed", "In a worker, not started", claimed, None)]
-        case Status.KILLED if task.done_at and task.done_at - start > timedelta(milliseconds=5):
-            return [_waiting("waited", start, task.done_at)]
+        case Status.KILLED if task.done_at and task.done_at > start and not ended_by_run:
+            return _until_due(task.run_at, start, task.done_at, early)
         case _:
             return []
+
+
+def _unknown(early: str) -> str:
+    """What a wait is called of which it is not known when it was due."""
+    return "backoff" if early == "backoff" else "waited"
+
+
+def _same(one: datetime, other: datetime | None) -> bool:
+    """Whether two moments are of one transaction."""
+    return other is not None and abs(one - other) <= TOGETHER
 
 
 def _waiting(kind: str, start: datetime, end: datetime | None) -> Stretch:

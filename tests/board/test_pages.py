@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -20,7 +21,7 @@ from board.filters import dom_id
 from board.urls import segment
 from board.views.timeline import phases
 from queue_core.expose import Actor, Connected, Status, StoreUnavailable
-from tests.board.helpers import BOOM, HTMX, client_of, ids_in, push, task_in
+from tests.board.helpers import BOOM, HTMX, client_of, eventually, fetch, ids_in, push, task_in
 from tests.conformance.helpers import registered
 
 HOSTILE = '<script>alert("x")</script>&amp;\'"><img src=x onerror=alert(1)>'
@@ -275,15 +276,62 @@ async def test_rows_that_are_asked_for_again_lead_back_to_the_page_that_asks(
 
 async def test_the_times_of_a_task_add_up(connected: Connected) -> None:
     task = await task_in(connected, Status.KILLED)
-    shown = phases(task, await connected.expose.attempts(task.id), await connected.expose.now())
+    shown = phases(task, await connected.expose.attempts(task.id), [], await connected.expose.now())
     assert [phase.kind for phase in shown][-1] == "ran" and shown[-1].outcome == "failed" and shown[-1].seconds == 0.5
     assert abs(sum(phase.width for phase in shown) - 100) < 0.1
     assert all(abs(before.x + before.width - after.x) < 0.1 for before, after in itertools.pairwise(shown))
 
 
+async def kinds_of(connected: Connected, id: Any) -> list[str]:
+    store = connected.expose
+    shown = phases(await fetch(connected, id), await store.attempts(id), await store.list_audit(task=id), await store.now())
+    return [phase.kind for phase in shown]
+
+
+async def passing(connected: Connected, seconds: float) -> None:
+    """Wait until the store's clock is so much further."""
+    until = await connected.expose.now() + timedelta(seconds=seconds)
+
+    async def reached() -> bool:
+        return await connected.expose.now() > until
+
+    await eventually(reached)
+
+
+async def test_the_time_in_which_a_task_was_killed_is_not_booked_as_waiting(connected: Connected) -> None:
+    store, olga = connected.expose, Actor(name="olga")
+    task = await push(connected)
+    await passing(connected, 0.02)
+    await store.kill([task.id], actor=olga)
+    assert await kinds_of(connected, task.id) == ["waited"]
+    await passing(connected, 0.02)
+    await store.retry([task.id], actor=olga)
+    assert await kinds_of(connected, task.id) == ["waited", "ended", "waited"]
+    boot = await registered(connected)
+    await passing(connected, 0.02)
+    await connected.backend.claim(boot, ["default"], names=None, limit=1, start=1)
+    assert await kinds_of(connected, task.id) == ["waited", "ended", "waited", "ran"]
+
+
+async def test_a_task_that_its_last_attempt_killed_waits_for_nobody_after_it(connected: Connected) -> None:
+    task = await task_in(connected, Status.KILLED)
+    [attempt] = await connected.expose.attempts(task.id)
+    assert attempt.started_at is not None
+    stored = attempt.started_at + timedelta(seconds=1)
+    shown = phases(replace(task, done_at=stored), [replace(attempt, finished_at=stored, ran_for=0.2)], [], stored)
+    assert [phase.kind for phase in shown][-1] == "ran"
+
+
+async def test_a_task_that_was_killed_between_attempts_waited_for_the_next_one(connected: Connected) -> None:
+    task = await task_in(connected, Status.FAILED)
+    await passing(connected, 0.6)  # the attempt says that it ran for half a second
+    await connected.expose.kill([task.id], actor=Actor(name="olga"))
+    assert (await kinds_of(connected, task.id))[-2:] == ["ran", "backoff"]
+
+
 async def test_a_task_that_is_not_due_shows_no_wait_for_a_worker(connected: Connected) -> None:
     task = await push(connected, run_after=600.0)
-    assert [phase.kind for phase in phases(task, [], await connected.expose.now())] == ["scheduled"]
+    assert [phase.kind for phase in phases(task, [], [], await connected.expose.now())] == ["scheduled"]
 
 
 # --- when something is wrong ----------------------------------------------------------------------------------

@@ -66,7 +66,8 @@ class NewTask:
         check_timeout(self.timeout)
         check_max_attempts(self.max_attempts)
         check_priority(self.priority)
-        check_retry(self.retry)
+        if self.retry is not None:
+            check_retry(self.retry)
         if self.key is not None:
             check_name("key", self.key)
         for tag in self.tags:
@@ -315,9 +316,9 @@ def check_priority(priority: int) -> None:
         raise InvalidValue(f"priority must be a whole number from {PRIORITY_RANGE.start} to {PRIORITY_RANGE.stop - 1}, got {priority!r}.")
 
 
-def check_retry(retry: Retry | None) -> None:
-    """Raise InvalidValue unless ``retry`` is None or a Retry."""
-    if retry is not None and not isinstance(retry, Retry):
+def check_retry(retry: object) -> None:
+    """Raise InvalidValue unless ``retry`` is a Retry."""
+    if not isinstance(retry, Retry):
         raise InvalidValue(f"retry must be a Retry, as Retry(min=1, max=300), got {retry!r}. How often to try is max_attempts.")
 
 

@@ -23,7 +23,7 @@ from queue_core.errors import (
     not_negative,
 )
 from queue_core.events import Error, GivenBack, LeaseLost, Success, TaskStarted
-from queue_core.handler import Place
+from queue_core.handler import DEFAULT_RETRY, Place
 from queue_core.inject import AttemptNumber, WorkerContext
 from queue_core.middleware import Call, Middleware, compose
 from queue_core.outcome import Aborted, Ack, Deferred, Errored, Outcome, Released, Stopped, Succeeded, settle
@@ -315,7 +315,13 @@ def _verdict(run: Run, error: BaseException) -> Outcome:
 
 
 def _pause(run: Run) -> float:
-    return (run.claim.retry or run.recipe.handler.retry).delay(run.claim.attempt)
+    """Seconds to the next attempt. A policy of the user's own that fails is no reason to lose the ack."""
+    attempt = run.claim.attempt
+    try:
+        return not_negative("the retry delay", (run.claim.retry or run.recipe.handler.retry).delay(attempt))
+    except Exception as error:
+        _log.warning("The retry policy of %s failed, so the default one decides: %s", run.claim.name, error_info(error).line)
+        return DEFAULT_RETRY.delay(attempt)
 
 
 def _timeout(run: Run, error: BaseException) -> ErrorInfo:

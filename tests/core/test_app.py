@@ -279,7 +279,7 @@ async def test_an_app_opens_itself_and_can_be_opened_again() -> None:
     await app.close()
 
 
-@pytest.mark.parametrize("options", [{"retry": 3}, {"retry": "exponential"}, {"keep_result": "x"}, {"priority": 1.5}])
+@pytest.mark.parametrize("options", [{"retry": 3}, {"retry": None}, {"retry": "exponential"}, {"keep_result": "x"}, {"priority": 1.5}])
 def test_a_handlers_option_of_the_wrong_kind_is_refused_where_it_is_written(options: dict[str, Any]) -> None:
     app = App("memory://")
     with pytest.raises(InvalidValue, match=next(iter(options))):

@@ -300,3 +300,34 @@ async def crash_a_worker(app: App, clock: HandWoundClock, name: str) -> None:
     await app.backend.claim(registration.boot, [DEFAULT_QUEUE], names=None, limit=10, start=10)
     clock.advance(60)
     await app.backend.rescue()
+
+
+class Broken(Retry):
+    """A policy of the user's own, with a mistake in it."""
+
+    def delay(self, attempt: int) -> float:
+        if attempt == 1:
+            raise ZeroDivisionError("a mistake")
+        return float("nan")
+
+
+async def test_a_retry_policy_that_fails_does_not_keep_the_task_from_its_ack() -> None:
+    clock = HandWoundClock()
+    app = App("memory://", clock=clock)
+
+    @app.task(max_attempts=3, retry=Broken())
+    async def fail() -> None:
+        raise ValueError("the handler's own")
+
+    handle = await fail.push()
+    async with working(app, poll=0.01):
+        for attempt in (1, 2):
+            task = await becomes(handle, Status.FAILED)
+            assert task.attempts == attempt and task.error == "ValueError: the handler's own"
+            clock.advance(60)
+            await eventually(lambda: _has_started(handle, attempt + 1))  # noqa: B023 - awaited in this round
+        assert (await becomes(handle, Status.KILLED)).attempts == 3
+
+
+async def _has_started(handle: Any, attempt: int) -> bool:
+    return bool((await handle.fetch()).attempts >= attempt)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from queue_core.backend import Capabilities, Claims, Rescued, Retention
+from queue_core.backends.relational.hub import WorkerBell
 from queue_core.backends.sqlite import leasing, workers
 from queue_core.backends.sqlite.expiry import expire_waiting
 from queue_core.backends.sqlite.joining import push_in
@@ -13,7 +14,6 @@ from queue_core.backends.sqlite.retaining import prune
 from queue_core.backends.sqlite.store import Store
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.backends.sqlite.waiting import wait_for
-from queue_core.backends.sqlite.wake import WorkerBell
 from queue_core.errors import InvalidValue
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.outcome import Ack

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from queue_core.backends.sqlite.tally import Changes
+from queue_core.backends.relational.tally import Changes
 
 Interest = str
 WORK: Final[Interest] = "work"

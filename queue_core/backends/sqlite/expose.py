@@ -6,12 +6,12 @@ from typing import Final
 
 from queue_core.backends import _rows
 from queue_core.backends._rows import text_list
+from queue_core.backends.relational.hub import Watcher
 from queue_core.backends.sqlite import lists, managing, numbers
 from queue_core.backends.sqlite.history import KEPT_ATTEMPTS
 from queue_core.backends.sqlite.producing import prepare
 from queue_core.backends.sqlite.store import Store
 from queue_core.backends.sqlite.transaction import Transaction
-from queue_core.backends.sqlite.wake import Watcher
 from queue_core.clock import from_us, to_us
 from queue_core.codec import CODECS, Codec
 from queue_core.expose import (

@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 from queue_core.backend import Claims
 from queue_core.backends import _rows
 from queue_core.backends._rows import clean, text_list, to_json
+from queue_core.backends.relational.stage import DUE, DUE_LATER
 from queue_core.backends.sqlite.expiry import expire_waiting
 from queue_core.backends.sqlite.held import Held, give_back
 from queue_core.backends.sqlite.history import keep_attempt
-from queue_core.backends.sqlite.producing import DUE, DUE_LATER
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from queue_core.backends._refusals import refusal
 from queue_core.backends._rows import clean, text_list, to_json
+from queue_core.backends.relational.stage import DUE, DUE_LATER
+from queue_core.backends.relational.tally import AUDIT, QUEUES
 from queue_core.backends.sqlite.held import Held, give_back
 from queue_core.backends.sqlite.history import keep_attempt
-from queue_core.backends.sqlite.producing import DUE, DUE_LATER
-from queue_core.backends.sqlite.tally import AUDIT, QUEUES
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.clock import to_us
 from queue_core.errors import InvalidValue

@@ -3,20 +3,15 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
 
 from queue_core.backends import _rows
+from queue_core.backends.relational.stage import DUE, DUE_LATER
 from queue_core.backends.sqlite.arrivals import Arrival
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.clock import from_us, to_us
 from queue_core.errors import InvalidValue
 from queue_core.status import Status
 from queue_core.task import NewTask, Pushed, Task
-
-DUE_LATER: Final = 0
-"""The stage of a task that waits for a later time, as its row holds it."""
-DUE: Final = 1
-"""The stage of a task that can be claimed."""
 
 _Texts = tuple[str | None, str | None, str | None]
 _Keyed = dict[tuple[str, str], Task]

@@ -5,9 +5,9 @@ from typing import Final
 
 from queue_core.backend import Retention
 from queue_core.backends._rows import to_json
+from queue_core.backends.relational.tally import WORKERS
 from queue_core.backends.sqlite.managing import remove
 from queue_core.backends.sqlite.store import Store
-from queue_core.backends.sqlite.tally import WORKERS
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.clock import to_us
 from queue_core.expose import Span

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from queue_core.backends.relational.hub import Hub
+from queue_core.backends.relational.tally import Changes
 from queue_core.backends.sqlite.datagrams import ALL, AVAILABLE, WORK, Interest, Mailbox, Post, folder_of
-from queue_core.backends.sqlite.tally import Changes
-from queue_core.backends.sqlite.wake import Hub
 from queue_core.expose import ALL_TOPICS, Topic
 
 SLOW_POLL: Final = 0.25

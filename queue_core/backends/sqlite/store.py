@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from queue_core.backends._rows import Row
+from queue_core.backends.relational.hub import Hub
 from queue_core.backends.sqlite.reader import Reader
 from queue_core.backends.sqlite.schema import Synchronous
 from queue_core.backends.sqlite.signals import Signals
-from queue_core.backends.sqlite.wake import Hub
 from queue_core.backends.sqlite.writer import Writer
 from queue_core.clock import Clock, HandWoundClock
 from queue_core.errors import NotConnected

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from queue_core.backends._rows import Row
 from queue_core.backends._statements import numbered, statement
+from queue_core.backends.relational.tally import Changes, Tally
 from queue_core.backends.sqlite.arrivals import Arrivals
-from queue_core.backends.sqlite.tally import Tally
+from queue_core.backends.sqlite.flushing import flush
 from queue_core.clock import from_us
+from queue_core.expose import Topic
 
 sql = partial(statement, dialect="sqlite")
 RowOf = TypeVar("RowOf", bound=NamedTuple)
@@ -19,12 +21,14 @@ RowOf = TypeVar("RowOf", bound=NamedTuple)
 class Transaction:
     """What an operation is given to work with. ``now`` is in microseconds."""
 
-    __slots__ = ("_connection", "arrivals", "moment", "now", "tally")
+    __slots__ = ("_connection", "_known_queues", "_versions", "arrivals", "moment", "now", "tally")
 
     def __init__(self, connection: sqlite3.Connection, now: int, known_queues: Set[str] = frozenset()) -> None:
         self._connection = connection
         self.arrivals = Arrivals(connection)
-        self.tally = Tally(known_queues)
+        self.tally = Tally()
+        self._known_queues = known_queues
+        self._versions: dict[Topic, int] = {}
         self.now = now
         self.moment: datetime = from_us(now)
 
@@ -54,7 +58,11 @@ class Transaction:
     def flush(self) -> None:
         """Write what was gathered; the last thing before the commit."""
         self.arrivals.store()
-        self.tally.flush(self)
+        self._versions = flush(self, self._known_queues)
+
+    def changes(self) -> Changes:
+        """What the commit means for those who listen; complete once ``flush`` was called."""
+        return self.tally.changes(self._versions)
 
     def _execute(self, name: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
         self.arrivals.store()

@@ -6,8 +6,8 @@ from typing import Final
 
 from queue_core.backends import _rows
 from queue_core.backends._rows import text_list
+from queue_core.backends.relational.hub import Waiter
 from queue_core.backends.sqlite.store import Store
-from queue_core.backends.sqlite.wake import Waiter
 from queue_core.errors import ResultTimeout, StoreUnavailable, UnknownTask
 from queue_core.ids import TaskId
 from queue_core.task import Task

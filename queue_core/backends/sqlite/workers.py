@@ -6,9 +6,9 @@ from typing import Any, Final
 from queue_core.backend import Rescued
 from queue_core.backends._process import is_gone
 from queue_core.backends._rows import to_json
+from queue_core.backends.relational.tally import WORKERS
 from queue_core.backends.sqlite.held import Held, give_back
 from queue_core.backends.sqlite.history import keep_attempt
-from queue_core.backends.sqlite.tally import WORKERS
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.clock import from_us
 from queue_core.errors import WorkerNameTaken

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from queue_core.backends._rows import text_list
+from queue_core.backends.relational.tally import Changes
 from queue_core.backends.sqlite.failures import explain, is_busy
 from queue_core.backends.sqlite.patience import LOCK_LIMIT, patiently
 from queue_core.backends.sqlite.schema import Synchronous, open_writer
-from queue_core.backends.sqlite.tally import Changes
 from queue_core.backends.sqlite.transaction import Transaction, sql
 from queue_core.clock import Clock, to_us
 from queue_core.errors import NotConnected, StoreUnavailable
@@ -262,7 +262,7 @@ class Writer:
             raise
         self.transactions += 1
         self._known_queues |= tx.tally.named
-        return results, tx.tally.changes()
+        return results, tx.changes()
 
     def _flush_at_commit(self, durable: bool) -> None:
         """Let the coming commits wait for the disk, or not. Nothing that a caller was promised depends on those that do not."""

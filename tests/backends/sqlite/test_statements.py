@@ -12,7 +12,7 @@ from queue_core.backends.sqlite.schema import migrate
 
 HOME = Path(queue_core.backends.__file__).parent
 FILES = sorted([*(HOME / "sql/shared").glob("*.sql"), *(HOME / "sql/sqlite").glob("*.sql")])
-SOURCES = "".join(source.read_text() for source in sorted((HOME / "sqlite").glob("*.py")))
+SOURCES = "".join(source.read_text() for source in sorted([*(HOME / "sqlite").glob("*.py"), *(HOME / "relational").glob("*.py")]))
 COMPOSED = {"list_tasks_older", "list_tasks_newer", "list_all_older", "list_all_newer", "window_of_tasks", "window_of_all"}
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from queue_core.backends.sqlite.wake import Bell
+from queue_core.backends.relational.hub import Bell
 from tests.backends.sqlite.helpers import PATIENCE
 
 RINGS = 5_000

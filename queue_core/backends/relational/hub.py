@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from queue_core.backends.sqlite.tally import Changes
+from queue_core.backends.relational.tally import Changes
 from queue_core.expose import Topic
 from queue_core.ids import BootId, QueueName
 

@@ -1,6 +1,6 @@
 """Rows of the store to the nouns of the contracts, and back. The order of the columns is that of the statements."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -230,8 +230,3 @@ def clean(text: str | None) -> str | None:
     if text is None or text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def text_list(texts: Iterable[str]) -> str:
-    """``texts`` as a JSON array to look for. A text that UTF-8 cannot hold is not stored, so what becomes of it matters not."""
-    return to_json([clean(text) for text in texts])

@@ -75,7 +75,7 @@ class _Plain:
 
 def _push(store: Store, connection: sqlite3.Connection, push: Callable[[Transaction], list[Pushed]], queues: set[str]) -> list[Pushed]:
     """All of the push or nothing of it; the caller's own changes stay either way."""
-    tx = Transaction(connection, to_us(store.now()))
+    tx = Transaction(connection, to_us(store.clock.now()))
     connection.execute("SAVEPOINT prinia_push")
     try:
         for queue in queues:  # a write comes first, so that the lock is taken before anything is read

@@ -1,4 +1,4 @@
-"""What a worker does with tasks: claim, start, acknowledge, give back. Each function is one operation of the writer."""
+"""What workers do most: claim and acknowledge. SQLite's own, each a plain function that the writer runs."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -7,16 +7,18 @@ from typing import Final, NamedTuple
 
 from queue_core.backend import Claims
 from queue_core.backends import _rows
-from queue_core.backends._rows import clean, text_list, to_json
+from queue_core.backends._rows import clean, to_json
+from queue_core.backends.relational.expiry import expire_waiting
+from queue_core.backends.relational.held import Held, matching, take
+from queue_core.backends.relational.history import keep_attempt
 from queue_core.backends.relational.stage import DUE, DUE_LATER
-from queue_core.backends.sqlite.expiry import expire_waiting
-from queue_core.backends.sqlite.held import Held, give_back
-from queue_core.backends.sqlite.history import keep_attempt
+from queue_core.backends.sqlite.binding import json_list
+from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack
 from queue_core.status import FINAL, KillReason, Status
-from queue_core.task import AttemptOutcome, Claim, Lease
+from queue_core.task import AttemptOutcome, Claim
 
 PROMOTED_AT_ONCE: Final = 1_000
 """How many scheduled tasks of a queue one claim moves among the due ones at most."""
@@ -35,14 +37,14 @@ def claim(tx: Transaction, boot: BootId, queues: Sequence[QueueName], names: Col
         return Claims([])
     open_queues = _open_queues(tx, queues)
     _promote(tx, open_queues)
-    expire_waiting(tx)
+    perform(tx, expire_waiting)
     chosen = _choose(tx, open_queues, names, limit + 1)
     tasks = _lease(tx, boot, worker[0], chosen[:limit], start)
     return Claims(tasks, None if len(chosen) > limit else _next_due(tx, open_queues))
 
 
 def _open_queues(tx: Transaction, queues: Sequence[QueueName]) -> list[QueueName]:
-    paused = {name for (name,) in tx.rows("paused_queues", queues=text_list(queues))}
+    paused = {name for (name,) in tx.rows("paused_queues", queues=json_list(queues))}
     return [queue for queue in dict.fromkeys(queues) if queue not in paused]
 
 
@@ -59,7 +61,7 @@ class _Candidate(NamedTuple):
 
 def _choose(tx: Transaction, queues: Sequence[QueueName], names: Collection[str] | None, limit: int) -> list[_Candidate]:
     """The first ``limit`` due tasks of all ``queues`` together."""
-    wanted = None if names is None else to_json(sorted(names))
+    wanted = None if names is None else json_list(sorted(names))
     lines = [
         [
             ((-priority, run_at, seq), _Candidate(seq, queue, status))
@@ -92,65 +94,10 @@ def _lease_as(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Cand
 
 
 def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
-    row = tx.row("next_due", queues=text_list(queues), now=tx.now)
+    row = tx.row("next_due", queues=json_list(queues), now=tx.now)
     assert row is not None
     run_at: int | None = row[0]
     return None if run_at is None else max(0.0, (run_at - tx.now) / 1_000_000)
-
-
-# --- leases ----------------------------------------------------------------------------------------------
-
-
-def _held(tx: Transaction, leases: Sequence[Lease], status: Status) -> dict[str, Held]:
-    """The rows, by id, on which one of ``leases`` holds, and that are in ``status``."""
-    rows = {row[0]: Held._make(row) for row in tx.rows("held", ids=text_list(lease.id for lease in leases))}
-    found = ((lease, rows.get(lease.id)) for lease in leases)
-    return {lease.id: row for lease, row in found if row and row.status == status and _matches(row, lease)}
-
-
-def _matches(row: Held, lease: Lease) -> bool:
-    return row.lease == lease.token and row.boot == lease.boot
-
-
-def start(tx: Transaction, leases: Sequence[Lease]) -> list[bool]:
-    """Queued → Running; see ``Backend.start``."""
-    held = _held(tx, leases, Status.QUEUED)
-    tx.run("start", seqs=to_json([row.seq for row in held.values()]), now=tx.now)
-    for row in held.values():
-        tx.tally.move(row.queue, Status.QUEUED, Status.RUNNING)
-        tx.tally.waited(row.queue, tx.now - row.run_at)
-    return [_take(held, lease) is not None for lease in leases]
-
-
-def _take(held: dict[str, Held], lease: Lease) -> Held | None:
-    """The row on which ``lease`` holds; of the same lease given twice, only the first does."""
-    row = held.get(lease.id)
-    return held.pop(lease.id) if row and _matches(row, lease) else None
-
-
-def release(tx: Transaction, leases: Sequence[Lease]) -> int:
-    """Queued → Pending; see ``Backend.release``."""
-    held = _held(tx, leases, Status.QUEUED)
-    give_back(tx, list(held.values()))
-    return len(held)
-
-
-def progress(tx: Transaction, lease: Lease, fraction: float, note: str | None) -> bool:
-    """Record how far an attempt is; see ``Backend.progress``."""
-    row = tx.row("progress", id=lease.id, boot=lease.boot, token=lease.token, fraction=fraction, note=clean(note))
-    if row is not None:
-        tx.tally.touch(row[0])
-    return row is not None
-
-
-def kill_requests(tx: Transaction, boot: BootId) -> list[Lease]:
-    """The leases of ``boot`` whose kill was asked for."""
-    return [Lease(*row) for row in tx.rows("kill_requests", boot=boot)]
-
-
-def leases(tx: Transaction, boot: BootId) -> list[Lease]:
-    """Every lease of ``boot``."""
-    return [Lease(*row) for row in tx.rows("leases", boot=boot)]
 
 
 # --- ack -------------------------------------------------------------------------------------------------
@@ -158,15 +105,16 @@ def leases(tx: Transaction, boot: BootId) -> list[Lease]:
 
 def ack(tx: Transaction, acks: Sequence[Ack]) -> list[bool]:
     """Store how attempts ended; see ``Backend.ack``."""
-    held = _held(tx, [ack.lease for ack in acks], Status.RUNNING)
-    rows = [_take(held, ack.lease) for ack in acks]
+    leases = [ack.lease for ack in acks]
+    held = matching(leases, tx.rows("held", ids=json_list(lease.id for lease in leases)), Status.RUNNING)
+    rows = [take(held, lease) for lease in leases]
     settled = [(_heed_kill(ack, row), row) for ack, row in zip(acks, rows, strict=True) if row]
     tx.each("ack_done", _DoneRow, [_done_row(tx, ack, row) for ack, row in settled if ack.status is Status.DONE])
     tx.each("ack", _AckRow, [_ack_row(tx, ack, row) for ack, row in settled if ack.status is not Status.DONE])
     for ack, row in settled:
         _count_ack(tx, ack, row)
         if ack.outcome is not AttemptOutcome.SUCCEEDED:
-            keep_attempt(tx, row, ack.outcome, error=ack.error, ran_us=_us(ack.ran_for))
+            perform(tx, keep_attempt, row, ack.outcome, error=ack.error, ran_us=_us(ack.ran_for))
     return [row is not None for row in rows]
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import aiosqlite
 
-from queue_core.backends._rows import Row, clean
+from queue_core.backends._rows import Row
+from queue_core.backends.sqlite.binding import bindable
 from queue_core.backends.sqlite.failures import explain
 from queue_core.backends.sqlite.location import read_only_uri
 from queue_core.backends.sqlite.transaction import sql
@@ -86,7 +87,7 @@ class Reader:
         reader = self._least_busy()
         reader.waiting += 1
         try:
-            return list(await reader.connection.execute_fetchall(sql(name), _bindable(values)))
+            return list(await reader.connection.execute_fetchall(sql(name), bindable(values)))
         except sqlite3.Error as error:
             raise self._explained(error) from error
         except ValueError as error:  # aiosqlite's word for a connection that was closed meanwhile
@@ -119,10 +120,6 @@ class Reader:
 
 def _load(reader: _Connection) -> int:
     return reader.waiting
-
-
-def _bindable(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: clean(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def contains(needle: str, *haystacks: str | bytes | None) -> bool:

@@ -5,18 +5,22 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from queue_core.backends._rows import Row
 from queue_core.backends.relational.hub import Hub
+from queue_core.backends.relational.transaction import Operation
 from queue_core.backends.sqlite.reader import Reader
 from queue_core.backends.sqlite.schema import Synchronous
+from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.signals import Signals
+from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.backends.sqlite.writer import Writer
 from queue_core.clock import Clock, HandWoundClock
 from queue_core.errors import NotConnected
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Store:
@@ -82,24 +86,32 @@ class Store:
         """Raise NotConnected while the store is not open."""
         _ = self.writer
 
-    def now(self) -> datetime:
+    async def now(self) -> datetime:
         """The store's time."""
         return self.clock.now()
 
-    async def write(self, operation: Callable[..., T], *arguments: object) -> T:
-        """The result of ``operation(transaction, *arguments)``, once it is committed."""
-        return await self.writer.submit(lambda tx: operation(tx, *arguments))
+    async def write(self, operation: Operation[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
+        """The result of the shared ``operation``, once it is committed."""
+        return await self.writer.submit(lambda tx: perform(tx, operation, *arguments, **named))
 
-    async def write_lightly(self, operation: Callable[..., T], *arguments: object) -> T:
+    async def write_lightly(self, operation: Operation[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
         """As ``write``, without waiting for the disk: for what a loss of power may undo, because the store is right without it too."""
-        return await self.writer.submit(lambda tx: operation(tx, *arguments), durable=False)
+        return await self.writer.submit(lambda tx: perform(tx, operation, *arguments, **named), durable=False)
 
-    async def rows(self, name: str, /, **values: object) -> list[Row]:
+    async def operate(self, operation: Callable[Concatenate[Transaction, P], T], /, *arguments: P.args, **named: P.kwargs) -> T:
+        """As ``write``, for what is SQLite's own: the result of the plain function ``operation``."""
+        return await self.writer.submit(lambda tx: operation(tx, *arguments, **named))
+
+    async def operate_lightly(self, operation: Callable[Concatenate[Transaction, P], T], /, *arguments: P.args, **named: P.kwargs) -> T:
+        """As ``operate``, without waiting for the disk."""
+        return await self.writer.submit(lambda tx: operation(tx, *arguments, **named), durable=False)
+
+    async def rows(self, name: str, /, **values: Any) -> list[Row]:
         """All rows that the reading statement ``name`` returns."""
         self.check_open()
         return await self._reader.rows(name, **values)
 
-    async def row(self, name: str, /, **values: object) -> Row | None:
+    async def row(self, name: str, /, **values: Any) -> Row | None:
         """The first row that the reading statement ``name`` returns."""
         self.check_open()
         return await self._reader.row(name, **values)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from queue_core.backends._rows import text_list
 from queue_core.backends.relational.tally import Changes
+from queue_core.backends.sqlite.binding import json_list
 from queue_core.backends.sqlite.failures import explain, is_busy
 from queue_core.backends.sqlite.patience import LOCK_LIMIT, patiently
 from queue_core.backends.sqlite.schema import Synchronous, open_writer
@@ -224,7 +224,7 @@ class Writer:
         if not ids:
             return []
         try:
-            return [id for (id,) in self._connection.execute(sql("ended"), {"ids": text_list(ids)}).fetchall()]
+            return [id for (id,) in self._connection.execute(sql("ended"), {"ids": json_list(ids)}).fetchall()]
         except sqlite3.Error:
             return []
 

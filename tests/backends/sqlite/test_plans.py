@@ -12,7 +12,7 @@ from queue_core.backends._statements import statement
 from queue_core.backends.sqlite.schema import migrate
 
 HOME = Path(queue_core.backends.__file__).parent
-NAMES = sorted(file.stem for file in HOME.glob("sql/*/*.sql"))
+NAMES = sorted(file.stem for file in [*HOME.glob("sql/shared/*.sql"), *HOME.glob("sql/sqlite/*.sql")])
 STAGES = {"Pending": 1, "Failed": 0, "Queued": 2, "Running": 2, "Done": None, "Killed": None}
 
 INDEXED = {
@@ -20,15 +20,19 @@ INDEXED = {
     "attempts": "prinia_attempts_task",
     "audit_of_task": "PRIMARY KEY",
     "candidates": "prinia_tasks_claim",
+    "delete": "sqlite_autoindex_prinia_tasks_1",
     "delete_attempts": "prinia_attempts_task",
     "ended": "sqlite_autoindex_prinia_tasks_1",
     "ended_tasks": "prinia_tasks_list",
     "expirable": "prinia_tasks_expires",
+    "expire": "sqlite_autoindex_prinia_tasks_1",
+    "facts": "prinia_tasks_list",
     "fetch": "sqlite_autoindex_prinia_tasks_1",
     "fetch_by_key": "prinia_tasks_key",
     "fetch_final": "sqlite_autoindex_prinia_tasks_1",
-    "give_back": "INTEGER PRIMARY KEY",
+    "give_back": "sqlite_autoindex_prinia_tasks_1",
     "held": "sqlite_autoindex_prinia_tasks_1",
+    "kill": "sqlite_autoindex_prinia_tasks_1",
     "kill_requests": "prinia_tasks_leased",
     "lease": "INTEGER PRIMARY KEY",
     "leased_by": "prinia_tasks_leased",
@@ -41,11 +45,17 @@ INDEXED = {
     "old_actions": "prinia_audit_at",
     "progress": "sqlite_autoindex_prinia_tasks_1",
     "promote": "prinia_tasks_scheduled",
+    "prunable": "sqlite_autoindex_prinia_tasks_1",
     "prune_rollups": "PRIMARY KEY",
     "prune_workers": "prinia_workers_ended",
     "queued_in": "prinia_tasks_list",
     "queues": "prinia_tasks_claim",
+    "request_kill": "sqlite_autoindex_prinia_tasks_1",
+    "reschedule": "sqlite_autoindex_prinia_tasks_1",
+    "rescue": "sqlite_autoindex_prinia_tasks_1",
+    "retry": "sqlite_autoindex_prinia_tasks_1",
     "series": "PRIMARY KEY",
+    "start": "sqlite_autoindex_prinia_tasks_1",
     "summaries": "sqlite_autoindex_prinia_tasks_1",
     "targets": "sqlite_autoindex_prinia_tasks_1",
     "trim_attempts": "prinia_attempts_task",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from queue_core.backends.sqlite import signals, waiting
+from queue_core.backends.relational import waiting
+from queue_core.backends.sqlite import signals
 from queue_core.backends.sqlite.datagrams import folder_of
 from queue_core.expose import ALL_TOPICS, Connected, connect, queue_topic
 from queue_core.ids import new_boot_id

@@ -1,3 +1,3 @@
 -- Remove a task.
 DELETE FROM prinia_tasks
-WHERE seq = :seq
+WHERE id = :id

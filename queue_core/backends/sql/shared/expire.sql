@@ -6,4 +6,4 @@ SET
   stage = NULL,
   done_at = :now,
   lease = lease + 1
-WHERE seq = :seq
+WHERE id = :id

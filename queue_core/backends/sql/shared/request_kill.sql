@@ -1,4 +1,4 @@
 -- Ask the worker that runs a task to stop it.
 UPDATE prinia_tasks
 SET kill_requested_at = coalesce(kill_requested_at, :now)
-WHERE seq = :seq
+WHERE id = :id

@@ -3,4 +3,4 @@ UPDATE prinia_tasks
 SET
   run_at = :run_at,
   stage = :stage
-WHERE seq = :seq
+WHERE id = :id

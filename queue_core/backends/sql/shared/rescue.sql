@@ -8,4 +8,4 @@ SET
   error = coalesce(:error, error),
   crashes = crashes + 1,
   lease = lease + 1
-WHERE seq = :seq
+WHERE id = :id

@@ -1,5 +1,5 @@
 -- A stretch of the finished tasks of one queue and state, in the order of pushing.
-SELECT seq, created_at, done_at
+SELECT seq, id, created_at, done_at
 FROM prinia_tasks INDEXED BY prinia_tasks_list
 WHERE queue = :queue
   AND status = :status

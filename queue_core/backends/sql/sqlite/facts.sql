@@ -1,14 +1,18 @@
--- The newest task of some queues, their longest running ones, and the size of the file.
+-- When the newest task of some queues was pushed, since when their longest running one runs, and the size of the file.
 SELECT
   (
-    SELECT max((
-      SELECT max(task.seq)
-      FROM prinia_tasks AS task INDEXED BY prinia_tasks_list
-      WHERE task.queue = queue.value
-        AND task.status = state.value
-    ))
-    FROM json_each(:queues) AS queue
-    CROSS JOIN json_each(:statuses) AS state
+    SELECT newest.created_at
+    FROM prinia_tasks AS newest
+    WHERE newest.seq = (
+      SELECT max((
+        SELECT max(task.seq)
+        FROM prinia_tasks AS task INDEXED BY prinia_tasks_list
+        WHERE task.queue = queue.value
+          AND task.status = state.value
+      ))
+      FROM json_each(:queues) AS queue
+      CROSS JOIN json_each(:statuses) AS state
+    )
   ) AS newest,
   (
     SELECT min(task.started_at)

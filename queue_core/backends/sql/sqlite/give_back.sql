@@ -7,4 +7,4 @@ SET
   done_at = CASE WHEN kill_requested_at IS NULL THEN NULL ELSE :now END,
   attempts = attempts - (status = 'Running'),
   lease = lease + 1
-WHERE seq IN (SELECT value FROM json_each(:seqs))
+WHERE id IN (SELECT value FROM json_each(:ids))

@@ -14,4 +14,4 @@ SET
   expires_at = NULL,
   kill_requested_at = NULL,
   lease = lease + 1
-WHERE seq = :seq
+WHERE id = :id

@@ -4,4 +4,4 @@ SET
   status = 'Running',
   started_at = :now,
   attempts = attempts + 1
-WHERE seq IN (SELECT value FROM json_each(:seqs))
+WHERE id IN (SELECT value FROM json_each(:ids))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from queue_core.backends import _rows
-from queue_core.backends._rows import Row, text_list, to_json
-from queue_core.backends.sqlite.store import Store
+from queue_core.backends._rows import Row
+from queue_core.backends.relational.transaction import Store
 from queue_core.errors import InvalidValue
 from queue_core.expose import SEARCH_WINDOW, Cursor, Page, TaskFilter
 from queue_core.ids import BootId
@@ -63,7 +63,7 @@ async def _scope(store: Store, filter: TaskFilter) -> tuple[str, dict[str, Any]]
     if filter.queue is None and not filter.statuses:
         return "list_all", {}
     queues = [filter.queue] if filter.queue else [name for (name,) in await store.rows("queue_names")]
-    return "list_tasks", {"queues": text_list(queues), "statuses": to_json(list(dict.fromkeys(filter.statuses or Status)))}
+    return "list_tasks", {"queues": queues, "statuses": list(dict.fromkeys(filter.statuses or Status))}
 
 
 async def _window(store: Store, filter: TaskFilter, kind: str, scope: dict[str, Any]) -> tuple[int, int | None]:

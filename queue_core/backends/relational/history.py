@@ -2,16 +2,15 @@
 
 from typing import Final
 
-from queue_core.backends._rows import clean
-from queue_core.backends.sqlite.held import Held
-from queue_core.backends.sqlite.transaction import Transaction
+from queue_core.backends.relational.held import Held
+from queue_core.backends.relational.transaction import Transaction
 from queue_core.task import AttemptOutcome, ErrorInfo
 
 KEPT_ATTEMPTS: Final = 100
 """How many attempts of one task are kept; the latest."""
 
 
-def keep_attempt(
+async def keep_attempt(
     tx: Transaction,
     held: Held,
     outcome: AttemptOutcome,
@@ -21,7 +20,7 @@ def keep_attempt(
     finished_at: int | None = None,
 ) -> None:
     """Add the attempt that ends now, or ended at ``finished_at``, to the history of its task. Times are in microseconds."""
-    tx.run(
+    await tx.run(
         "record_attempt",
         task=held.seq,
         number=held.attempts,
@@ -30,8 +29,8 @@ def keep_attempt(
         finished_at=tx.now if finished_at is None else finished_at,
         ran_us=ran_us,
         outcome=outcome.value,
-        error_type=error and clean(error.type),
-        message=error and clean(error.message),
-        traceback=error and clean(error.traceback),
+        error_type=error and error.type,
+        message=error and error.message,
+        traceback=error and error.traceback,
     )
-    tx.run("trim_attempts", task=held.seq, keep=KEPT_ATTEMPTS)
+    await tx.run("trim_attempts", task=held.seq, keep=KEPT_ATTEMPTS)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from queue_core.backends._rows import Row, moment, to_json
+from queue_core.backends._rows import Row, moment
 from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AFTER, DatabaseFacts, Facts, statistics
-from queue_core.backends.sqlite.store import Store
+from queue_core.backends.relational.transaction import Store
 from queue_core.clock import from_us, to_us
 from queue_core.expose import COUNT_CAP, Bucket, Counts, Durations, Pause, QueueInfo, Span, Statistic
 from queue_core.ids import QueueName
@@ -17,7 +17,7 @@ from queue_core.task import check_aware
 
 async def queue_infos(store: Store, queue: QueueName | None = None) -> list[QueueInfo]:
     """All queues, or one, by name."""
-    now = to_us(store.now())
+    now = to_us(await store.now())
     rows = await store.rows("queues", queue=queue, now=now, cap=COUNT_CAP)
     counted = await counts(store)
     serving = _serving(await store.rows("living_workers", now=now))
@@ -95,7 +95,7 @@ def _histogram(rows: Iterable[Row], prefix: str) -> dict[int, int]:
 
 async def seed_statistics(store: Store, queue: QueueName | None) -> list[Statistic]:
     """The seed's titled statistics of one queue or all."""
-    now = store.now()
+    now = await store.now()
     queues = await queue_infos(store, queue)
     return statistics(
         now=now.astimezone(UTC),
@@ -108,12 +108,11 @@ async def seed_statistics(store: Store, queue: QueueName | None) -> list[Statist
 
 
 async def _facts(store: Store, now: datetime, queues: Sequence[QueueName]) -> Facts:
-    row = await store.row("facts", queues=to_json(queues), statuses=to_json(list(Status)), stale=to_us(now - STALE_AFTER))
+    row = await store.row("facts", queues=queues, statuses=list(Status), stale=to_us(now - STALE_AFTER))
     assert row is not None
     newest, running_since, stale_running, page_size, page_count = row
-    created = await store.row("created_at", seq=newest)
     return Facts(
-        newest=moment(created[0]) if created else None,
+        newest=moment(newest),
         running_since=moment(running_since),
         stale_running=stale_running,
         database=DatabaseFacts(page_size=page_size, page_count=page_count),

@@ -1,4 +1,4 @@
--- Store how the running attempt of a task ended, other than well, and what becomes of the task; its lease was checked in this transaction.
+-- Store how the running attempt of a task ended, other than well; its lease was checked in this transaction. SQLite's own: found by place.
 UPDATE prinia_tasks
 SET
   status = :status,

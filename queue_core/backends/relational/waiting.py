@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from queue_core.backends import _rows
-from queue_core.backends._rows import text_list
 from queue_core.backends.relational.hub import Waiter
-from queue_core.backends.sqlite.store import Store
+from queue_core.backends.relational.transaction import Store
 from queue_core.errors import ResultTimeout, StoreUnavailable, UnknownTask
 from queue_core.ids import TaskId
 from queue_core.task import Task
@@ -61,13 +60,13 @@ async def _finished(store: Store, ids: Sequence[TaskId], told: set[str]) -> list
     try:
         if not told:
             await _check_stored(store, ids)
-        return [_rows.task(row) for row in await store.rows("fetch_final", ids=text_list(told or ids))]
+        return [_rows.task(row) for row in await store.rows("fetch_final", ids=list(told or ids))]
     except StoreUnavailable:
         return []
 
 
 async def _check_stored(store: Store, ids: Sequence[TaskId]) -> None:
-    stored = {id for (id,) in await store.rows("stored_ids", ids=text_list(ids))}
+    stored = {id for (id,) in await store.rows("stored_ids", ids=ids)}
     unknown = [id for id in ids if id not in stored]
     if unknown:
         raise UnknownTask(unknown)

@@ -1,17 +1,17 @@
 """What people do to tasks and queues: each action checks every task, says what it did, and is recorded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from queue_core.backends._refusals import refusal
-from queue_core.backends._rows import clean, text_list, to_json
+from queue_core.backends._rows import to_json
+from queue_core.backends.relational.held import Held, give_back
+from queue_core.backends.relational.history import keep_attempt
 from queue_core.backends.relational.stage import DUE, DUE_LATER
 from queue_core.backends.relational.tally import AUDIT, QUEUES
-from queue_core.backends.sqlite.held import Held, give_back
-from queue_core.backends.sqlite.history import keep_attempt
-from queue_core.backends.sqlite.transaction import Transaction
+from queue_core.backends.relational.transaction import Transaction
 from queue_core.clock import to_us
 from queue_core.errors import InvalidValue
 from queue_core.expose import Action, Actor, Pushed, Report, Skipped
@@ -32,25 +32,34 @@ class Target:
     ran_us: int | None
 
 
-Change = Callable[[Transaction, Sequence[Target]], None]
+class Finished(NamedTuple):
+    """A finished task, as far as removing it needs."""
+
+    id: str
+    seq: int
+    queue: str
+    status: str
 
 
-def act(tx: Transaction, action: Action, ids: Sequence[TaskId], actor: Actor, change: Change) -> Report:
+Change = Callable[[Transaction, Sequence[Target]], Awaitable[None]]
+
+
+async def act(tx: Transaction, action: Action, ids: Sequence[TaskId], actor: Actor, change: Change) -> Report:
     """Make ``change`` to those of ``ids`` whose state allows ``action``."""
     asked = list(dict.fromkeys(ids))
-    found = _targets(tx, asked)
+    found = await _targets(tx, asked)
     refused = {id: _refusal(action, id, found.get(id)) for id in asked}
     changed = [found[id] for id in asked if refused[id] is None]
-    change(tx, changed)
+    await change(tx, changed)
     for target in changed:
         tx.tally.touch(target.held.queue)
     report = Report(action, tuple(id for id in asked if refused[id] is None), tuple(skip for skip in refused.values() if skip))
-    record(tx, actor, action, report.changed, _one({target.held.queue for target in changed}))
+    await record(tx, actor, action, report.changed, _one({target.held.queue for target in changed}))
     return report
 
 
-def _targets(tx: Transaction, ids: Sequence[TaskId]) -> dict[TaskId, Target]:
-    rows = tx.rows("targets", ids=text_list(ids))
+async def _targets(tx: Transaction, ids: Sequence[TaskId]) -> dict[TaskId, Target]:
+    rows = await tx.rows("targets", ids=ids)
     return {row[0]: Target(Held(*row[:-2]), *row[-2:]) for row in rows}
 
 
@@ -65,31 +74,31 @@ def _one(queues: set[str]) -> str | None:
 # --- tasks -----------------------------------------------------------------------------------------------
 
 
-def retry(tx: Transaction, targets: Sequence[Target]) -> None:
+async def retry(tx: Transaction, targets: Sequence[Target]) -> None:
     """Pending, due now, with an attempt left and a clean slate."""
     for target in targets:
         if target.held.status == Status.DONE:  # its success is read from the task itself, which forgets it now
-            keep_attempt(tx, target.held, AttemptOutcome.SUCCEEDED, ran_us=target.ran_us, finished_at=target.done_at)
+            await keep_attempt(tx, target.held, AttemptOutcome.SUCCEEDED, ran_us=target.ran_us, finished_at=target.done_at)
         _become(tx, target, Status.PENDING)
-    _each(tx, "retry", targets, now=tx.now)
+    await _each(tx, "retry", targets, now=tx.now)
 
 
-def kill(tx: Transaction, targets: Sequence[Target]) -> None:
+async def kill(tx: Transaction, targets: Sequence[Target]) -> None:
     """Killed at once; a running task is asked to stop."""
     running = [target for target in targets if target.held.status == Status.RUNNING]
     others = [target for target in targets if target.held.status != Status.RUNNING]
-    _each(tx, "request_kill", running, now=tx.now)
-    _each(tx, "kill", others, now=tx.now)
+    await _each(tx, "request_kill", running, now=tx.now)
+    await _each(tx, "kill", others, now=tx.now)
     for target in others:
         tx.tally.move(target.held.queue, target.held.status, Status.KILLED)
         tx.tally.ended.add(target.held.id)
     tx.tally.boots.update(target.held.boot for target in targets if target.held.boot)
 
 
-def run_now(tx: Transaction, targets: Sequence[Target]) -> None:
+async def run_now(tx: Transaction, targets: Sequence[Target]) -> None:
     """Due now; one that is due already keeps its place."""
     for target in targets:
-        tx.run("reschedule", seq=target.held.seq, run_at=min(target.held.run_at, tx.now), stage=DUE)
+        await tx.run("reschedule", id=target.held.id, run_at=min(target.held.run_at, tx.now), stage=DUE)
         tx.tally.work.add(target.held.queue)
 
 
@@ -97,25 +106,24 @@ def due_at(moment: datetime) -> Change:
     """Due at ``moment``."""
     run_at = to_us(moment)
 
-    def reschedule(tx: Transaction, targets: Sequence[Target]) -> None:
-        _each(tx, "reschedule", targets, run_at=run_at, stage=DUE if run_at <= tx.now else DUE_LATER)
+    async def reschedule(tx: Transaction, targets: Sequence[Target]) -> None:
+        await _each(tx, "reschedule", targets, run_at=run_at, stage=DUE if run_at <= tx.now else DUE_LATER)
         tx.tally.work.update(target.held.queue for target in targets)
 
     return reschedule
 
 
-def delete(tx: Transaction, targets: Sequence[Target]) -> None:
+async def delete(tx: Transaction, targets: Sequence[Target]) -> None:
     """Removed, with their history."""
-    remove(tx, [(target.held.seq, target.held.queue, target.held.status) for target in targets])
+    await remove(tx, [Finished(target.held.id, target.held.seq, target.held.queue, target.held.status) for target in targets])
 
 
-def remove(tx: Transaction, rows: Sequence[tuple[int, str, str]]) -> None:
-    """Forget finished tasks, given by place, queue and state, with their history."""
-    seqs = [{"seq": seq} for seq, _, _ in rows]
-    tx.many("delete_attempts", seqs)
-    tx.many("delete", seqs)
-    for _, queue, status in rows:
-        tx.tally.move(queue, status, None)
+async def remove(tx: Transaction, rows: Sequence[Finished]) -> None:
+    """Forget finished tasks, with their history."""
+    await tx.many("delete_attempts", [{"seq": row.seq} for row in rows])
+    await tx.many("delete", [{"id": row.id} for row in rows])
+    for row in rows:
+        tx.tally.move(row.queue, row.status, None)
 
 
 def _become(tx: Transaction, target: Target, status: Status) -> None:
@@ -123,60 +131,60 @@ def _become(tx: Transaction, target: Target, status: Status) -> None:
     tx.tally.work.add(target.held.queue)
 
 
-def _each(tx: Transaction, statement: str, targets: Sequence[Target], **values: Any) -> None:
-    tx.many(statement, [{"seq": target.held.seq, **values} for target in targets])
+async def _each(tx: Transaction, statement: str, targets: Sequence[Target], **values: Any) -> None:
+    await tx.many(statement, [{"id": target.held.id, **values} for target in targets])
 
 
 # --- queues ----------------------------------------------------------------------------------------------
 
 
-def pause(tx: Transaction, queue: QueueName, actor: Actor) -> None:
+async def pause(tx: Transaction, queue: QueueName, actor: Actor) -> None:
     """Let nothing be claimed from a queue; what is Queued goes back."""
-    _check_known(tx, queue)
-    if tx.run("pause", queue=queue, by=clean(actor.name), reason=clean(actor.reason), now=tx.now):
-        queued = [Held(*row) for row in tx.rows("queued_in", queue=queue)]
-        give_back(tx, queued)
+    await _check_known(tx, queue)
+    if await tx.run("pause", queue=queue, by=actor.name, reason=actor.reason, now=tx.now):
+        queued = [Held(*row) for row in await tx.rows("queued_in", queue=queue)]
+        await give_back(tx, queued)
         tx.tally.boots.update(held.boot for held in queued)
         tx.tally.topics.add(QUEUES)
-    record(tx, actor, Action.PAUSE, (), queue)
+    await record(tx, actor, Action.PAUSE, (), queue)
 
 
-def resume(tx: Transaction, queue: QueueName, actor: Actor) -> None:
+async def resume(tx: Transaction, queue: QueueName, actor: Actor) -> None:
     """Let a queue be claimed from again."""
-    _check_known(tx, queue)
-    if tx.run("resume", queue=queue):
+    await _check_known(tx, queue)
+    if await tx.run("resume", queue=queue):
         tx.tally.work.add(queue)
         tx.tally.topics.add(QUEUES)
-    record(tx, actor, Action.RESUME, (), queue)
+    await record(tx, actor, Action.RESUME, (), queue)
 
 
-def _check_known(tx: Transaction, queue: QueueName) -> None:
-    if tx.row("find_queue", queue=clean(queue)) is None:
+async def _check_known(tx: Transaction, queue: QueueName) -> None:
+    if await tx.row("find_queue", queue=queue) is None:
         raise InvalidValue(f"queue must be known, got {queue!r}. A queue exists from its first push or worker on.")
 
 
 # --- audit -----------------------------------------------------------------------------------------------
 
 
-def record_push(tx: Transaction, actor: Actor, pushed: Sequence[Pushed]) -> None:
+async def record_push(tx: Transaction, actor: Actor, pushed: Sequence[Pushed]) -> None:
     """Enter a push into the audit."""
     created = [push.task for push in pushed if push.created]
-    record(tx, actor, Action.PUSH, [task.id for task in created], _one({task.queue for task in created}))
+    await record(tx, actor, Action.PUSH, [task.id for task in created], _one({task.queue for task in created}))
 
 
-def record(tx: Transaction, actor: Actor, action: Action, ids: Sequence[TaskId], queue: str | None) -> None:
+async def record(tx: Transaction, actor: Actor, action: Action, ids: Sequence[TaskId], queue: str | None) -> None:
     """Enter an action into the audit."""
     named = list(ids[:AUDITED_IDS])
-    row = tx.row(
+    row = await tx.row(
         "record_action",
         now=tx.now,
-        actor=clean(actor.name),
+        actor=actor.name,
         action=action.value,
         queue=queue,
         task_ids=to_json(named),
         count=len(ids),
-        reason=clean(actor.reason),
+        reason=actor.reason,
     )
     assert row is not None
-    tx.many("record_action_task", [{"task": id, "audit": row[0]} for id in named])
+    await tx.many("record_action_task", [{"task": id, "audit": row[0]} for id in named])
     tx.tally.topics.add(AUDIT)

@@ -1,4 +1,4 @@
--- Store the success of the running attempt of a task; its lease was checked in this transaction.
+-- Store the success of the running attempt of a task; its lease was checked in this transaction. SQLite's own: found by place.
 UPDATE prinia_tasks
 SET
   status = 'Done',

@@ -1,10 +1,14 @@
 """SQL by name: one statement a file, shared between dialects unless a dialect needs its own."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Final
+
+_PARAMETER: Final = re.compile(r"""--[^\n]*|'[^']*'|"[^"]*"|::\w+|:([a-z_]\w*)""")
+_MARKS: Final = {"sqlite": "?", "postgres": "$"}
 
 
 @cache
@@ -22,7 +26,20 @@ def numbered(name: str, dialect: str, fields: tuple[str, ...]) -> str:
     Raises LookupError when the statement has a parameter that is not among ``fields``.
     """
     places = {field: place for place, field in enumerate(fields, 1)}
-    return re.sub(r"(?<!:):([a-z_]+)", lambda found: f"?{places[found[1]]}", statement(name, dialect))
+    return _marked(statement(name, dialect), lambda field: f"{_MARKS[dialect]}{places[field]}")
+
+
+@cache
+def positional(name: str, dialect: str) -> tuple[str, tuple[str, ...]]:
+    """``statement`` with a numbered mark for each parameter, and the names of its parameters in the order of their numbers, that of first use."""
+    places: dict[str, int] = {}
+    text = _marked(statement(name, dialect), lambda field: f"{_MARKS[dialect]}{places.setdefault(field, len(places) + 1)}")
+    return text, tuple(places)
+
+
+def _marked(text: str, mark: Callable[[str], str]) -> str:
+    """``text`` with ``mark(name)`` in the place of each parameter; ``:name`` is none in a comment, in quotes, or where it is a cast."""
+    return _PARAMETER.sub(lambda found: mark(found[1]) if found[1] else found[0], text)
 
 
 def migrations(dialect: str) -> Iterator[tuple[int, str, str]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import queue_core.backends
-from queue_core.backends._statements import migrations, statement
+from queue_core.backends import _statements
+from queue_core.backends._statements import migrations, numbered, positional, statement
 from queue_core.backends.sqlite.schema import migrate
 
 HOME = Path(queue_core.backends.__file__).parent
@@ -52,6 +53,30 @@ def test_a_statement_is_shared_or_sqlites_own_and_never_both() -> None:
 def test_an_unknown_statement_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
         statement("no such thing", "sqlite")
+
+
+def test_parameters_are_numbered_in_the_order_of_first_use() -> None:
+    text, names = positional("request_kill", "postgres")
+    assert re.findall(r"\$\d", text) == ["$1", "$2"]
+    assert names == ("now", "id")
+    assert "?2" in positional("request_kill", "sqlite")[0]
+
+
+def test_a_parameter_that_a_statement_names_twice_has_one_number() -> None:
+    text, names = positional("trim_attempts", "postgres")
+    assert re.findall(r"\$\d", text) == ["$1", "$1", "$2"]
+    assert names == ("task", "keep")
+
+
+def test_what_only_looks_like_a_parameter_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """-- Now :not.\nSELECT ':no', ":neither", :yes::text, "it''s :no" -- nor :here"""
+    monkeypatch.setattr(_statements, "statement", lambda name, dialect: text)
+    assert positional("made up for this test", "postgres") == (text.replace(":yes", "$1"), ("yes",))
+
+
+def test_a_parameter_without_a_field_is_an_error() -> None:
+    with pytest.raises(LookupError):
+        numbered("request_kill", "sqlite", ("now",))
 
 
 def test_migrations_are_numbered_without_gaps() -> None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from queue_core.backend import Claims
 from queue_core.backends import _rows
 from queue_core.backends._rows import clean, to_json
-from queue_core.backends.relational.expiry import expire_waiting
+from queue_core.backends.relational.expiry import EXPIRED_AT_ONCE, kill_expired
 from queue_core.backends.relational.held import Held, matching, take
 from queue_core.backends.relational.history import keep_attempt
 from queue_core.backends.relational.stage import DUE, DUE_LATER
@@ -37,7 +37,8 @@ def claim(tx: Transaction, boot: BootId, queues: Sequence[QueueName], names: Col
         return Claims([])
     open_queues = _open_queues(tx, queues)
     _promote(tx, open_queues)
-    perform(tx, expire_waiting)
+    if expired := tx.rows("expirable", now=tx.now, limit=EXPIRED_AT_ONCE):
+        perform(tx, kill_expired, expired)
     chosen = _choose(tx, open_queues, names, limit + 1)
     tasks = _lease(tx, boot, worker[0], chosen[:limit], start)
     return Claims(tasks, None if len(chosen) > limit else _next_due(tx, open_queues))

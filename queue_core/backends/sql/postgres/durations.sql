@@ -1,0 +1,26 @@
+-- How long things took in some spans of time together, all queues or one: what is added up, and what is not yet.
+-- Queue by queue (OFFSET 0 keeps it so), because that is the order of the index.
+SELECT happened.metric, CAST(sum(happened.n) AS bigint)
+FROM (
+  SELECT rollup.start, rollup.metric, rollup.n
+  FROM prinia_queues AS queue
+  CROSS JOIN LATERAL (
+    SELECT own.start, own.metric, own.n
+    FROM prinia_rollups AS own
+    WHERE own.span = :span
+      AND own.queue = queue.name
+      AND own.start BETWEEN :since AND :until
+      AND own.metric >= 'run:'
+    OFFSET 0
+  ) AS rollup
+  WHERE (CAST(:queue AS text) IS NULL OR queue.name = :queue)
+  UNION ALL
+  SELECT changed.at - changed.at % span.width, changed.what, changed.n
+  FROM prinia_changes AS changed
+  JOIN (VALUES ('minute', 60000000), ('hour', 3600000000), ('day', 86400000000)) AS span (name, width) ON span.name = :span
+  WHERE changed.xid >= (SELECT below FROM prinia_folded)
+    AND changed.at - changed.at % span.width BETWEEN :since AND :until
+    AND (changed.what LIKE 'run:%' OR changed.what LIKE 'wait:%')
+    AND (CAST(:queue AS text) IS NULL OR changed.queue = :queue)
+) AS happened
+GROUP BY happened.metric

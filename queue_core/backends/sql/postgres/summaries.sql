@@ -1,0 +1,9 @@
+-- Tasks with the beginning of their arguments only, in the order of the given ids. PostgreSQL's own: a list is an array.
+SELECT
+  task.id, task.seq, task.queue, task.name, task.status, task.reason, task.priority, task.created_at, task.run_at,
+  task.attempts, task.max_attempts, task.crashes, task.worker, task.boot, task.queued_at, task.started_at, task.done_at,
+  task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags, task.codec,
+  substring(task.args FROM 1 FOR 200) AS args_head
+FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked (id, place)
+JOIN prinia_tasks AS task ON task.id = asked.id
+ORDER BY asked.place

@@ -443,6 +443,8 @@ class Expose(ListQueues, ListWorkers, ListAllTasks, FetchById, Metrics, Manage, 
 
 SCHEMES: Final[Mapping[str, str]] = {
     "memory": "queue_core.backends.memory:connect",
+    "postgres": "queue_core.backends.postgres:connect",
+    "postgresql": "queue_core.backends.postgres:connect",
     "sqlite": "queue_core.backends.sqlite:connect",
 }
 """URL scheme to where its connect function is, by name, so that nothing is imported before it is needed."""

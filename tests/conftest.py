@@ -1,5 +1,6 @@
 """What every test may ask for: a real PostgreSQL, a served board, a real browser."""
 
+import asyncio
 import inspect
 import os
 import sys
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 sys.path.append(str(Path(__file__).parent))  # last, so that no folder of tests hides a package
 
 BROWSER_FIXTURES: Final = {"browser", "page"}
-POSTGRES_FIXTURES: Final = {"pg_url", "pg_schema"}
+POSTGRES_FIXTURES: Final = {"pg_url", "pg_schema", "postgres_store"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,6 +71,22 @@ async def pg_schema(pg_url: str, request: pytest.FixtureRequest) -> AsyncIterato
         await connection.execute(f'DROP SCHEMA "{name}" CASCADE')
     finally:
         await connection.close()
+
+
+@pytest.fixture
+def postgres_store(pg_url: str) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL store: a schema that is dropped after the test."""
+    schema = f"t{os.getpid()}_{time.monotonic_ns()}"
+    yield f"{pg_url}?schema={schema}"
+    asyncio.run(_drop(pg_url, schema))
+
+
+async def _drop(url: str, schema: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    await connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+    await connection.close()
 
 
 # --- a served board --------------------------------------------------------------------------------------

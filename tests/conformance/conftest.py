@@ -13,6 +13,7 @@ from tests.conformance.helpers import check_books
 STORES = {
     "memory": "memory://{folder}",
     "sqlite": "sqlite:///{folder}/tasks.db",
+    "postgres": "a fresh schema of a real server",
 }
 
 
@@ -22,9 +23,11 @@ def clock() -> HandWoundClock:
     return HandWoundClock()
 
 
-@pytest.fixture(params=list(STORES))
+@pytest.fixture(params=[pytest.param(store, marks=[pytest.mark.postgres] if store == "postgres" else []) for store in STORES])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a store of this test is; whoever connects to it again reaches the same tasks."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_store"))
     return STORES[request.param].format(folder=tmp_path)
 
 

@@ -1,11 +1,15 @@
 """What a worker does with the tasks that it was leased: start, give back, say how far they are."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from queue_core.backends.relational.held import Held, give_back, matching, take
 from queue_core.backends.relational.transaction import Transaction
 from queue_core.status import Status
 from queue_core.task import Lease
+
+LONGEST_DELAY: Final = 100 * 365 * 86_400.0
+"""Seconds that a retry waits at most, so that no handler can ask for a time beyond the calendar."""
 
 
 async def start(tx: Transaction, leases: Sequence[Lease]) -> list[bool]:

@@ -11,6 +11,7 @@ from queue_core.backends._rows import clean, to_json
 from queue_core.backends.relational.expiry import EXPIRED_AT_ONCE, kill_expired
 from queue_core.backends.relational.held import Held, matching, take
 from queue_core.backends.relational.history import keep_attempt
+from queue_core.backends.relational.leases import LONGEST_DELAY
 from queue_core.backends.relational.stage import DUE, DUE_LATER
 from queue_core.backends.sqlite.binding import json_list
 from queue_core.backends.sqlite.sharing import perform
@@ -22,9 +23,6 @@ from queue_core.task import AttemptOutcome, Claim
 
 PROMOTED_AT_ONCE: Final = 1_000
 """How many scheduled tasks of a queue one claim moves among the due ones at most."""
-
-LONGEST_DELAY: Final = 100 * 365 * 86_400.0
-"""Seconds that a retry waits at most, so that no handler can ask for a time beyond the calendar."""
 
 
 # --- claim -----------------------------------------------------------------------------------------------

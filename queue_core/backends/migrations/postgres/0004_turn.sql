@@ -291,7 +291,16 @@ BEGIN
     ORDER BY leased.place;
     GET DIAGNOSTICS n = ROW_COUNT;
 
-    IF n < claim_limit THEN
+    IF n < claim_limit OR NOT EXISTS (
+      SELECT
+      FROM prinia_tasks AS task
+      WHERE task.stage = 1
+        AND task.queue = ANY(open_queues)
+        AND ((- task.priority), task.run_at, task.seq) >= (coalesce(low_rank, -2147483648), coalesce(low_run_at, 0), coalesce(low_seq, 0))
+        AND task.run_at <= moment
+        AND (claim_names IS NULL OR task.name = ANY(claim_names))
+        AND (task.expires_at IS NULL OR task.expires_at > moment)
+    ) THEN
       next_due := prinia_next_due(open_queues, moment) - moment;
     END IF;
   END IF;

@@ -1,0 +1,60 @@
+"""The write contract on PostgreSQL: pushes, turns and heartbeats have connections of their own, the rest is that of all relational stores."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from queue_core.backend import Capabilities, Claims, Rescued
+from queue_core.backends.postgres.joining import push_in
+from queue_core.backends.postgres.store import Store
+from queue_core.backends.relational import workers
+from queue_core.backends.relational.backend import RelationalBackend
+from queue_core.backends.relational.transaction import Transaction
+from queue_core.ids import BootId, QueueName
+from queue_core.outcome import Ack
+from queue_core.task import NewTask, Pushed
+from queue_core.worker_info import Beat, BeatReply, Registration
+
+CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("asyncpg", "psycopg", "sqlalchemy"))
+
+
+class PostgresBackend(RelationalBackend[Store]):
+    """``queue_core.backend.Backend`` on a schema of a PostgreSQL database; the contract says what each method does."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Persistent, and shared by many machines."""
+        return CAPABILITIES
+
+    async def push(self, tasks: Sequence[NewTask]) -> list[Pushed]:
+        """Store tasks as Pending, all or none."""
+        self._store.check_open()
+        return await self._store.pusher.push(tasks)
+
+    async def push_in(self, connection: Any, tasks: Sequence[NewTask]) -> list[Pushed]:
+        """Store tasks in the caller's transaction on the same database."""
+        return await push_in(self._store, connection, tasks)
+
+    async def register(self, worker: Registration) -> Rescued:
+        """Record a process life of a worker."""
+        await self._store.prepare_for_work()
+        return await self._store.write(_register_in_turn, worker)
+
+    def heartbeat(self, beat: Beat) -> BeatReply:
+        """Renew the leases of a process life; blocks."""
+        return self._store.pulse.beat(beat)
+
+    async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
+        """Lease due tasks to a worker."""
+        self._store.check_open()
+        return await self._store.turns.claim(boot, queues, names, max(limit, 0), max(start, 0))
+
+    async def ack(self, acks: Sequence[Ack]) -> list[bool]:
+        """Store how attempts ended."""
+        self._store.check_open()
+        return await self._store.turns.ack(acks)
+
+
+async def _register_in_turn(tx: Transaction, worker: Registration) -> Rescued:
+    """Two processes that would use the same name register one after the other, so that the second sees the first."""
+    await tx.row("lock_name", name=worker.name)
+    return await workers.register(tx, worker)

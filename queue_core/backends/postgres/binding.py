@@ -1,0 +1,37 @@
+"""Statements and values as PostgreSQL takes them."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from queue_core.backends._rows import clean
+from queue_core.backends._statements import positional
+from queue_core.backends.postgres.schema import qualified
+
+
+@cache
+def compiled(name: str, schema: str) -> tuple[str, tuple[str, ...]]:
+    """The statement ``name`` for a schema, and the names of its parameters in their order."""
+    text, parameters = positional(name, "postgres")
+    return qualified(text, schema), parameters
+
+
+def arguments(parameters: tuple[str, ...], values: Mapping[str, Any]) -> list[Any]:
+    """``values`` in the order of ``parameters``."""
+    return [bindable(values[name]) for name in parameters]
+
+
+def bindable(value: Any) -> Any:
+    """``value`` with lists as arrays, and texts such as PostgreSQL can hold."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list | tuple):
+        return [storable(item) if isinstance(item, str) else item for item in value]
+    return value
+
+
+def storable(text: str | None) -> str | None:
+    """``text`` with what UTF-8 cannot hold made visible, and the character NUL, which no PostgreSQL text can hold."""
+    if text is None:
+        return None
+    return clean(text.replace("\x00", "\\x00") if "\x00" in text else text)

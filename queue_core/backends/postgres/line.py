@@ -1,0 +1,119 @@
+"""One connection for one purpose: made when it is first needed, and anew after it broke."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+
+from queue_core.backends.postgres.address import Address
+from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, explain
+from queue_core.errors import NotConnected
+
+Connection: TypeAlias = Any
+"""An ``asyncpg.Connection``; the driver carries no types."""
+
+CONNECT_LIMIT: Final = 5.0
+"""Seconds that connecting may take."""
+STATEMENT_LIMIT: Final = 15.0
+"""Seconds after which a server that does not answer is taken for lost."""
+_STEERING: Final = {"enable_seqscan": "off", "jit": "off"}
+"""Every statement has an index made for it, whatever the statistics of a young table say."""
+
+
+async def connect(address: Address, purpose: str, settings: Mapping[str, str] | None = None, *, writing: bool = True) -> Connection:
+    """A new connection. In poll mode it carries no session state. ``writing``: of several hosts, to the one that takes writes. Raises asyncpg's errors."""
+    session = {} if address.mode == "poll" else {**_STEERING, **(settings or {})}
+    options: dict[str, Any] = {"statement_cache_size": 0} if address.mode == "poll" else {}
+    if writing and address.has_several_hosts:
+        options["target_session_attrs"] = "read-write"
+    return await asyncpg.connect(
+        address.dsn,
+        timeout=CONNECT_LIMIT,
+        server_settings={"application_name": f"prinia {purpose}", **session},
+        **options,
+    )
+
+
+class Line:
+    """One user at a time. While the connection is broken each use tries to make it anew."""
+
+    def __init__(self, address: Address, purpose: str, *, limit: float = STATEMENT_LIMIT) -> None:
+        self._address = address
+        self._purpose = purpose
+        self._limit = limit
+        self._connection: Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Connect now, so that the connection is there when others are scarce. Raises StoreUnavailable."""
+        async with self.hold():
+            pass
+
+    async def close(self) -> None:
+        """Disconnect; what runs is finished first, within a few seconds."""
+        async with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await end(connection)
+
+    def abandon(self) -> None:
+        """Drop the connection without a word: its event loop, or the process that made it, is gone."""
+        self._connection = None
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[Connection]:
+        """The connection, for one user. Raises StoreUnavailable in place of the driver's errors when it is lost, does not answer, or refuses."""
+        async with self.raw() as connection:
+            try:
+                yield connection
+            except DRIVER_ERRORS as error:
+                raise explain(error, self._address) from error
+
+    @asynccontextmanager
+    async def raw(self) -> AsyncIterator[Connection]:
+        """As ``hold``, with the driver's own errors once connected. In poll mode it comes with a transaction."""
+        async with self._lock:
+            connection = await self._connected()
+            try:
+                async with asyncio.timeout(self._limit):
+                    if self._address.mode == "poll":
+                        async with connection.transaction():
+                            yield connection
+                    else:
+                        yield connection
+            except BaseException as error:
+                if isinstance(error, (*LOST, asyncio.CancelledError, GeneratorExit)) or connection.is_in_transaction():
+                    self._drop(connection)
+                raise
+
+    async def _connected(self) -> Connection:
+        connection = self._connection
+        if connection is not None and not connection.is_closed():
+            return connection
+        try:
+            self._connection = connection = await connect(self._address, self._purpose)
+        except DRIVER_ERRORS as error:
+            raise explain(error, self._address) from error
+        return connection
+
+    def _drop(self, connection: Connection) -> None:
+        connection.terminate()
+        if self._connection is connection:
+            self._connection = None
+
+
+async def end(connection: Connection) -> None:
+    """Close ``connection`` politely, or else at once."""
+    try:
+        await connection.close(timeout=2.0)
+    except (*DRIVER_ERRORS, asyncio.CancelledError):
+        with contextlib.suppress(Exception):
+            connection.terminate()
+
+
+def not_open(address: Address) -> NotConnected:
+    """What is said of a store that is not open."""
+    return NotConnected(f"The store {address.shown} is not open. Open it first: await store.open().")

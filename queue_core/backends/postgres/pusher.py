@@ -1,0 +1,148 @@
+"""Pushes of many callers, carried together."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+
+from queue_core.backends.postgres.address import Address
+from queue_core.backends.postgres.courier import Courier
+from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explain, is_unstorable
+from queue_core.backends.postgres.line import Connection, Line
+from queue_core.backends.postgres.producing import Row, fetch, row_of, store
+from queue_core.backends.relational.tally import Changes
+from queue_core.errors import InvalidValue, StoreUnavailable
+from queue_core.expose import queue_topic
+from queue_core.task import NewTask, Pushed
+
+MOST_ROWS: Final = 1_000
+"""How many tasks one statement stores at most, unless one caller brings more."""
+PATIENCE: Final = 5.0
+"""Seconds for which a push is tried again while the server is away."""
+_SHORTEST, _LONGEST = 0.05, 0.5
+
+
+@dataclass(slots=True)
+class _Push:
+    """What one caller brings."""
+
+    tasks: Sequence[NewTask]
+    rows: list[Row]
+    future: "asyncio.Future[list[Pushed]]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    in_doubt: bool = False
+    """A connection broke while it was under way, so it may be stored."""
+
+
+class Pusher:
+    """Stores new tasks. ``clock`` gives the time of a test's clock, or None for the server's. ``told`` hears of what was committed."""
+
+    def __init__(self, line: Line, address: Address, clock: Callable[[], int | None], told: Callable[[Changes, bool], None]) -> None:
+        self._line, self._address, self._clock, self._told = line, address, clock, told
+        self._courier: Courier[_Push] = Courier(self._carry)
+        self.close = self._courier.close
+
+    async def push(self, tasks: Sequence[NewTask]) -> list[Pushed]:
+        """Store ``tasks``, all or none; see ``Backend.push``."""
+        if not tasks:
+            return []
+        push = _Push(tasks, [row_of(new) for new in tasks])
+        self._courier.post(push)
+        return await push.future
+
+    async def _carry(self, waiting: deque[_Push]) -> None:
+        batch = _take(waiting)
+        if not batch:
+            return
+        try:
+            await self._store(batch)
+        except StoreUnavailable as error:
+            _fail(batch, error)
+        except Exception as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:
+                await self._store_one_by_one(batch)
+
+    async def _store_one_by_one(self, batch: Sequence[_Push]) -> None:
+        """Something in the batch cannot be stored; alone, it harms only itself."""
+        for push in batch:
+            await self._carry(deque([push]))
+
+    async def _store(self, batch: Sequence[_Push]) -> None:
+        """Store a batch, with patience. Raises StoreUnavailable, or InvalidValue for what no try can store."""
+        clock = asyncio.get_running_loop()
+        deadline, pause = clock.time() + PATIENCE, _SHORTEST
+        while True:
+            try:
+                return await self._try(batch)
+            except (StoreUnavailable, *DRIVER_ERRORS) as error:
+                if is_unstorable(error):
+                    raise InvalidValue(f"The tasks cannot be stored: {error}.") from error
+                if clock.time() > deadline or not isinstance(error, (StoreUnavailable, *LOST, *REPEATABLE)):
+                    raise error if isinstance(error, StoreUnavailable) else explain(error, self._address) from error
+                for push in batch:
+                    push.in_doubt = push.in_doubt or isinstance(error, LOST)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
+            pause = min(pause * 2, _LONGEST)
+
+    async def _try(self, batch: Sequence[_Push]) -> None:
+        tasks = [task for push in batch for task in push.tasks]
+        rows = [row for push in batch for row in push.rows]
+        async with self._line.raw() as connection:
+            try:
+                stored = await store(connection, self._address.schema, tasks, rows, self._clock())
+            except asyncpg.UniqueViolationError as error:
+                if len(batch) > 1 or not (found := await self._stored_before(connection, batch[0])):
+                    raise _taken(error) from error
+                stored = found
+        _deliver(batch, stored)
+        self._told(_changes(tasks), all(task.run_at is None for task in tasks))
+
+    async def _stored_before(self, connection: Connection, push: _Push) -> list[Pushed]:
+        """What an earlier try stored whose answer was lost; empty when it stored nothing."""
+        if not push.in_doubt:
+            return []
+        found = await fetch(connection, self._address.schema, [task.id for task in push.tasks])
+        return [Pushed(task=found[task.id]) for task in push.tasks] if len(found) == len(push.tasks) else []
+
+
+def _take(waiting: deque[_Push]) -> list[_Push]:
+    """The next batch: what fits into one statement, and is still awaited."""
+    batch: list[_Push] = []
+    rows = 0
+    while waiting and (not batch or rows + len(waiting[0].rows) <= MOST_ROWS):
+        push = waiting.popleft()
+        if not push.future.cancelled():
+            batch.append(push)
+            rows += len(push.rows)
+    return batch
+
+
+def _deliver(batch: Sequence[_Push], stored: Sequence[Pushed]) -> None:
+    place = 0
+    for push in batch:
+        if not push.future.done():
+            push.future.set_result(list(stored[place : place + len(push.rows)]))
+        place += len(push.rows)
+
+
+def _fail(batch: Sequence[_Push], error: Exception) -> None:
+    for push in batch:
+        if not push.future.done():
+            push.future.set_exception(error)
+
+
+def _changes(tasks: Sequence[NewTask]) -> Changes:
+    queues = frozenset(task.queue for task in tasks)
+    return Changes({queue_topic(queue): 0 for queue in queues}, work=queues)
+
+
+def _taken(error: asyncpg.UniqueViolationError) -> InvalidValue:
+    id = str(error.detail or "").partition("=(")[2].partition(")")[0] or "of another"
+    return InvalidValue(
+        f"id must be new, but a task has the id {id} already. Leave the id out, or use key= to push a task only once."
+    )

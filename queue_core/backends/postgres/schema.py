@@ -1,0 +1,63 @@
+"""Prinia's own schema, brought up to date."""
+
+import re
+from typing import Final
+
+from queue_core.backends._statements import migrations
+from queue_core.backends.postgres.address import Address
+from queue_core.backends.postgres.line import Connection
+from queue_core.errors import InvalidValue
+
+_OLDEST: Final = 130_000
+_OURS = re.compile(r"\bprinia_([a-z_]+)")
+
+
+def qualified(sql: str, schema: str) -> str:
+    """``sql`` with the names ``prinia_x`` as ``schema.x``."""
+    return _OURS.sub(rf'"{schema}".\1', sql).replace("{schema}", schema)
+
+
+async def migrate(connection: Connection, address: Address) -> None:
+    """Apply the migrations that the store has not seen, in one transaction. Many processes may do so at once. Raises InvalidValue, asyncpg's errors."""
+    await _check(connection, address)
+    if not await _missing(connection, address.schema):
+        return
+    async with connection.transaction():
+        await connection.execute(f"SELECT pg_advisory_xact_lock(hashtext('{address.schema}'), hashtext('migrate'))")
+        missing = await _missing(connection, address.schema)
+        if not await connection.fetchval(_IS_SCHEMA, address.schema):
+            await connection.execute(f'CREATE SCHEMA "{address.schema}"')
+        await connection.execute(qualified(_MIGRATIONS_TABLE, address.schema))
+        for number, name, script in missing:
+            await connection.execute(qualified(script, address.schema))
+            await connection.execute(qualified("INSERT INTO prinia_migrations (number, name) VALUES ($1, $2)", address.schema), number, name)
+
+
+# asked of the catalogue's rows, because to_regclass may answer from a cache that is older than the lock
+_IS_SCHEMA: Final = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)"
+_IS_TABLE: Final = """
+    SELECT EXISTS (
+      SELECT
+      FROM pg_catalog.pg_class AS relation
+      JOIN pg_catalog.pg_namespace AS schema ON schema.oid = relation.relnamespace
+      WHERE schema.nspname = $1
+        AND relation.relname = 'migrations'
+    )
+"""
+_MIGRATIONS_TABLE: Final = """
+    CREATE TABLE IF NOT EXISTS prinia_migrations (number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
+"""
+
+
+async def _check(connection: Connection, address: Address) -> None:
+    version, encoding = await connection.fetchrow("SELECT current_setting('server_version_num')::int, current_setting('server_encoding')")
+    if version < _OLDEST:
+        raise InvalidValue(f"PostgreSQL must be at least version 13, and the server of {address.shown} is {version // 10_000}. Upgrade it.")
+    if encoding != "UTF8":
+        raise InvalidValue(f"The database of {address.shown} must be encoded in UTF8, and it is in {encoding}. Create another one.")
+
+
+async def _missing(connection: Connection, schema: str) -> list[tuple[int, str, str]]:
+    known = await connection.fetchval(_IS_TABLE, schema)
+    seen = {row[0] for row in await connection.fetch(qualified("SELECT number FROM prinia_migrations", schema))} if known else set()
+    return [migration for migration in migrations("postgres") if migration[0] not in seen]

@@ -1,0 +1,210 @@
+"""One opened PostgreSQL store: its connections and its listeners, shared by both contracts.
+
+Each purpose has a connection of its own, made when it is first needed: pushes; the turns of workers; everything else that writes; messages to
+and from other processes; heartbeats; and a few for reading. Nobody else uses them, so a program whose own pool is exhausted harms none.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+from queue_core.backends._rows import Row
+from queue_core.backends.postgres.address import Address
+from queue_core.backends.postgres.binding import compiled
+from queue_core.backends.postgres.failures import DRIVER_ERRORS, REPEATABLE, explain
+from queue_core.backends.postgres.folding import Folding
+from queue_core.backends.postgres.leasing import TRIES, Turns
+from queue_core.backends.postgres.line import Connection, Line, connect, end, not_open
+from queue_core.backends.postgres.pulse import Pulse
+from queue_core.backends.postgres.pusher import Pusher
+from queue_core.backends.postgres.reader import Reader
+from queue_core.backends.postgres.schema import migrate
+from queue_core.backends.postgres.signals import Signals
+from queue_core.backends.postgres.transaction import Transaction
+from queue_core.backends.relational.expiry import expire_waiting
+from queue_core.backends.relational.hub import Hub
+from queue_core.backends.relational.tally import Changes
+from queue_core.backends.relational.transaction import Operation
+from queue_core.clock import Clock, HandWoundClock, from_us, to_us
+from queue_core.errors import NotConnected
+from queue_core.expose import Topic
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Store:
+    """Opens and closes as one; runs operations and reads. ``clock`` is a test's; None lives in the server's time."""
+
+    def __init__(self, address: Address, clock: Clock | None) -> None:
+        self.address = address
+        self.clock = clock
+        self.hub = Hub(self._listeners_changed)
+        self._opening = asyncio.Lock()
+        self._is_open = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        if isinstance(clock, HandWoundClock):
+            clock.on_advance(self.hub.wake_workers)
+
+    # --- opening and closing ---------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date."""
+        loop = asyncio.get_running_loop()
+        if self._is_open and self._loop is not loop:
+            self._leave()
+        async with self._opening:
+            if not self._is_open:
+                await self._migrate()
+                await self._connect()
+                self._loop, self._opened_in, self._is_open = loop, os.getpid(), True
+
+    def _leave(self) -> None:
+        """Forget connections that belonged to an event loop which is gone."""
+        if self._loop is not None and not self._loop.is_closed():
+            raise NotConnected(f"The store {self.address.shown} is open in another event loop. Use it there, or make another App for this one.")
+        self._is_open = False
+        self._opening = asyncio.Lock()
+        self.pulse.close()
+
+    async def _migrate(self) -> None:
+        try:
+            connection = await connect(self.address, "migrations")
+            try:
+                await migrate(connection, self.address)
+            finally:
+                await end(connection)
+        except DRIVER_ERRORS as error:
+            raise explain(error, self.address, opening=True) from error
+
+    async def _connect(self) -> None:
+        self._desk = Line(self.address, "desk")
+        self._pushes, self._turns = Line(self.address, "pushes"), Line(self.address, "turns")
+        self.pusher = Pusher(self._pushes, self.address, self.clock_us, self._told)
+        self.turns = Turns(self._turns, self.address, self.clock_us, self._told, lambda: self.write(expire_waiting))
+        self.pulse = Pulse(self.address, self.clock_us)
+        self._reader = Reader(self.address)
+        await self._reader.open()
+        self._signals = Signals(self.address, self.hub, versions=self._versions, ended=self._ended, moved=self.turns.look_at_all)
+        self._folding = Folding(self._desk, self.address)
+
+    async def close(self) -> None:
+        """Finish what was accepted, then disconnect."""
+        async with self._opening:
+            if not self._is_open:
+                return
+            self._is_open = False
+            if self._opened_in != os.getpid() or self._loop is not asyncio.get_running_loop():
+                return  # a forked child, or another event loop: the connections are not ours to close
+            self.hub.close()
+            await self.pusher.close()
+            await self.turns.close()
+            await self._folding.close()
+            await self._signals.close()
+            for line in (self._desk, self._pushes, self._turns):
+                await line.close()
+            await self._reader.close()
+            await asyncio.to_thread(self.pulse.close)
+
+    def check_open(self) -> None:
+        """Raise NotConnected while the store is not open, and in a process or event loop that did not open it."""
+        if not self._is_open:
+            raise not_open(self.address)
+        if self._opened_in != os.getpid():
+            raise NotConnected(
+                f"The store {self.address.shown} was opened before this process was forked from process {self._opened_in}. Connect anew in the child."
+            )
+        if self._loop is not asyncio.get_running_loop():
+            raise NotConnected(f"The store {self.address.shown} is open in another event loop. Use it there, or open it in this one.")
+
+    async def prepare_for_work(self) -> None:
+        """Make the connections that a worker lives on, so that it has them when others are scarce. Raises StoreUnavailable."""
+        self.check_open()
+        self.pulse.open()
+        await self._desk.open()
+        await self._turns.open()
+
+    # --- time ------------------------------------------------------------------------------------------
+
+    def clock_us(self) -> int | None:
+        """The time of a test's clock in microseconds; None for the server's, which statements then take themselves."""
+        return None if self.clock is None else to_us(self.clock.now())
+
+    async def now(self) -> datetime:
+        """The store's time."""
+        if self.clock is not None:
+            return self.clock.now()
+        row = await self.row("now")
+        assert row is not None
+        return from_us(row[0])
+
+    # --- reading ---------------------------------------------------------------------------------------
+
+    async def rows(self, name: str, /, **values: Any) -> list[Row]:
+        """All rows that the reading statement ``name`` returns."""
+        self.check_open()
+        return await self._reader.rows(name, **values)
+
+    async def row(self, name: str, /, **values: Any) -> Row | None:
+        """The first row that the reading statement ``name`` returns."""
+        found = await self.rows(name, **values)
+        return found[0] if found else None
+
+    async def _versions(self) -> Mapping[Topic, Any]:
+        return {Topic(row[0]): row[1] for row in await self.rows("versions")}
+
+    async def _ended(self, ids: list[str]) -> Iterable[str]:
+        return [row[0] for row in await self.rows("ended", ids=ids)]
+
+    # --- writing ---------------------------------------------------------------------------------------
+
+    async def write(self, operation: Operation[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
+        """The result of the shared ``operation``, once it is committed."""
+        return await self.operate(lambda tx: operation(tx, *arguments, **named))
+
+    async def write_lightly(self, operation: Operation[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
+        """As ``write``, without waiting for the disk: for what a loss of power may undo, because the store is right without it too."""
+        return await self.operate(lambda tx: operation(tx, *arguments, **named), durable=False)
+
+    async def operate(self, operation: Callable[[Transaction], Awaitable[T]], *, durable: bool = True) -> T:
+        """As ``write``, for what is PostgreSQL's own: the result of ``operation(transaction)``."""
+        self.check_open()
+        for remaining in reversed(range(TRIES)):
+            try:
+                return await self._try(operation, durable)
+            except REPEATABLE as error:
+                if not remaining:
+                    raise explain(error, self.address) from error
+            except DRIVER_ERRORS as error:
+                raise explain(error, self.address) from error
+        raise AssertionError
+
+    async def _try(self, operation: Callable[[Transaction], Awaitable[T]], durable: bool) -> T:
+        async with self._desk.raw() as connection, connection.transaction():
+            if not durable:
+                await connection.execute("SET LOCAL synchronous_commit = off")
+            tx = Transaction(connection, self.address.schema, await self._now_on(connection))
+            result = await operation(tx)
+            changes = await tx.flush()
+        self._told(changes, not changes.work)
+        return result
+
+    async def _now_on(self, connection: Connection) -> int:
+        given = self.clock_us()
+        return int(await connection.fetchval(compiled("now", self.address.schema)[0])) if given is None else given
+
+    # --- telling ---------------------------------------------------------------------------------------
+
+    def _told(self, changes: Changes, plain: bool) -> None:
+        """Something was committed. ``plain``: nothing of it can stand before what was due already."""
+        if not plain:
+            self.turns.look_at_all()
+        self.hub.tell(changes)
+        self._signals.tell(changes, plain)
+        self._folding.soon()
+
+    def _listeners_changed(self) -> None:
+        if self._is_open:
+            self._signals.listeners_changed()

@@ -1,0 +1,2 @@
+-- Let workers of one name register one after the other.
+SELECT pg_advisory_xact_lock(hashtext('worker'), hashtext(CAST(:name AS text)))

@@ -1,0 +1,2 @@
+-- The server's now, in microseconds.
+SELECT prinia_now(NULL)

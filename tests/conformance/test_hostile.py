@@ -73,7 +73,8 @@ async def test_any_error_message_is_taken(connected: Connected, text: str) -> No
     [attempt] = await connected.expose.attempts(runs.id)
     assert attempt.error is not None and attempt.error.type == "E"
     if "\ud800" not in text and "\udcff" not in text:
-        assert (attempt.error.message, attempt.error.traceback) == (text, text)
+        assert attempt.error.message == attempt.error.traceback
+        assert attempt.error.message in {text, text.replace("\x00", "\\x00")}  # not every store can hold NUL in a text; then it is made visible
     assert (await fetch(connected, runs.id)).status is Status.FAILED
 
 
@@ -106,7 +107,8 @@ async def test_a_strange_reason_is_recorded(connected: Connected) -> None:
     task = await push_one(connected)
     await connected.expose.kill([task.id], actor=Actor(name="<b>o'lga</b>", reason="a\x00b 🦀"))
     [entry] = await connected.expose.list_audit()
-    assert (entry.actor, entry.reason) == ("<b>o'lga</b>", "a\x00b 🦀")
+    assert entry.actor == "<b>o'lga</b>"
+    assert entry.reason in {"a\x00b 🦀", "a\\x00b 🦀"}  # not every store can hold NUL in a text; then it is made visible
 
 
 @pytest.mark.parametrize("limit", [-1, 0, 10**9])

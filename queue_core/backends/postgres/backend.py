@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from queue_core.backend import Capabilities, Claims, Rescued
+from queue_core.backend import Capabilities, Claims, Rescued, Retention
 from queue_core.backends.postgres.joining import push_in
 from queue_core.backends.postgres.store import Store
 from queue_core.backends.relational import workers
@@ -38,6 +38,12 @@ class PostgresBackend(RelationalBackend[Store]):
         """Record a process life of a worker."""
         await self._store.prepare_for_work()
         return await self._store.write(_register_in_turn, worker)
+
+    async def prune(self, retention: Retention) -> int:
+        """Remove one batch of what retention no longer keeps, from the numbers too once they are added up."""
+        self._store.check_open()
+        await self._store.folding.fold()
+        return await super().prune(retention)
 
     def heartbeat(self, beat: Beat) -> BeatReply:
         """Renew the leases of a process life; blocks."""

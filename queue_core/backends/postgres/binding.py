@@ -17,8 +17,8 @@ def compiled(name: str, schema: str) -> tuple[str, tuple[str, ...]]:
 
 
 def arguments(parameters: tuple[str, ...], values: Mapping[str, Any]) -> list[Any]:
-    """``values`` in the order of ``parameters``."""
-    return [bindable(values[name]) for name in parameters]
+    """``values`` in the order of ``parameters``. ``text`` is what a search looks for."""
+    return [findable(values[name]) if name == "text" else bindable(values[name]) for name in parameters]
 
 
 def bindable(value: Any) -> Any:
@@ -35,3 +35,15 @@ def storable(text: str | None) -> str | None:
     if text is None:
         return None
     return clean(text.replace("\x00", "\\x00") if "\x00" in text else text)
+
+
+def findable(text: str | None) -> list[str] | None:
+    """``text``, which is in small letters, as searches take it: itself, then other forms of its letters, and the small letter for each.
+
+    The server's own ``lower`` may know ASCII only; that depends on the locale of the database.
+    """
+    if text is None:
+        return None
+    needle = storable(text) or ""
+    forms = [(form, letter) for letter in set(needle) if not letter.isascii() for form in {letter.upper(), letter.title()} if len(form) == 1]
+    return [needle, "".join(form for form, _ in forms), "".join(letter for _, letter in forms)]

@@ -44,13 +44,14 @@ class Folding:
             while self._again:
                 await asyncio.sleep(EVERY * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
                 self._again = False
-                await self._fold()
+                await self.fold()
         except PriniaError as error:
             _log.debug("The numbers of the store %s could not be added up; the next change tries again: %s", self._address.shown, error)
         finally:
             self._task = None
 
-    async def _fold(self) -> None:
+    async def fold(self) -> None:
+        """Add up what is there, unless another process is at it. Raises StoreUnavailable."""
         taken: Any = AT_ONCE
         while taken == AT_ONCE:
             async with self._line.hold() as connection:

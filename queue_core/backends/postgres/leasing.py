@@ -11,7 +11,7 @@ from queue_core.backends import _rows
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.binding import compiled, storable
 from queue_core.backends.postgres.courier import Courier
-from queue_core.backends.postgres.failures import DRIVER_ERRORS, REPEATABLE, explain
+from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explain
 from queue_core.backends.postgres.line import Line
 from queue_core.backends.relational.leases import LONGEST_DELAY
 from queue_core.backends.relational.tally import Changes
@@ -74,6 +74,7 @@ class Turns:
         self._line, self._address, self._clock, self._told, self._expire = line, address, clock, told, expire
         self._courier: Courier[_Acks | _Claim] = Courier(self._carry)
         self._low: dict[BootId, tuple[Low, float]] = {}
+        self._in_doubt: set[Lease] = set()
         self.close = self._courier.close
 
     async def ack(self, acks: Sequence[Ack]) -> list[bool]:
@@ -128,12 +129,16 @@ class Turns:
         for remaining in reversed(range(TRIES)):
             try:
                 async with self._line.raw() as connection:
-                    rows: list[Any] = await connection.fetch(sql, self._clock(), *_columns(asked), *_wanted(claim), *(low or NO_LOW))
+                    doubted = [ack.lease in self._in_doubt for ack in asked]
+                    rows: list[Any] = await connection.fetch(sql, self._clock(), *_columns(asked), doubted, *_wanted(claim), *(low or NO_LOW))
+                    self._in_doubt.difference_update(ack.lease for ack in asked)
                     return rows
             except REPEATABLE as error:
                 if not remaining:
                     raise explain(error, self._address) from error
             except DRIVER_ERRORS as error:
+                if isinstance(error, LOST):
+                    self._in_doubt.update(ack.lease for ack in asked)
                 raise explain(error, self._address) from error
         raise AssertionError
 

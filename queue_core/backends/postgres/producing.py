@@ -1,6 +1,7 @@
 """New tasks on their way into the store: as arrays for ``prinia_push``, and back as they were stored."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -10,15 +11,17 @@ from queue_core.backends.postgres.binding import arguments, compiled, storable
 from queue_core.backends.postgres.line import Connection
 from queue_core.backends.postgres.schema import qualified
 from queue_core.backends.postgres.transaction import Transaction
+from queue_core.backends.relational.tally import QUEUES
 from queue_core.clock import from_us, to_us
 from queue_core.errors import InvalidValue
+from queue_core.expose import queue_topic
 from queue_core.task import NewTask, Pushed, Task
 
 Row = tuple[Any, ...]
 """One task as ``prinia_push`` takes it: the elements of its arrays, in their order."""
 
 _FIELDS: Final = 16
-CALL: Final = f"SELECT pushed_at, seqs, twins FROM prinia_push({', '.join(f'${place}' for place in range(1, _FIELDS + 3))})"
+CALL: Final = f"SELECT pushed_at, seqs, twins, named FROM prinia_push({', '.join(f'${place}' for place in range(1, _FIELDS + 3))})"
 """The clock's now, whether to announce, then the arrays."""
 
 
@@ -60,10 +63,20 @@ def parameters(rows: Sequence[Row], clock: int | None, *, announce: bool) -> lis
     return [clock, announce, *(list(column) for column in zip(*rows, strict=True))]
 
 
-async def store(connection: Connection, schema: str, tasks: Sequence[NewTask], rows: Sequence[Row], clock: int | None) -> list[Pushed]:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What one call stored."""
+
+    pushed: list[Pushed]
+    named: bool
+    """Whether a queue was named for the first time."""
+
+
+async def store(connection: Connection, schema: str, tasks: Sequence[NewTask], rows: Sequence[Row], clock: int | None) -> Stored:
     """Store ``tasks``, given also as ``rows``, in one transaction or in the one that is open. Raises asyncpg's errors."""
     answer = await connection.fetchrow(qualified(CALL, schema), *parameters(rows, clock, announce=False))
-    return pushed(tasks, answer, await fetch(connection, schema, [id for id in answer["twins"] or () if id]))
+    twins = await fetch(connection, schema, [id for id in answer["twins"] or () if id])
+    return Stored(pushed(tasks, answer, twins), answer["named"])
 
 
 async def fetch(connection: Connection, schema: str, ids: Sequence[str]) -> dict[str, Task]:
@@ -99,7 +112,9 @@ async def push_in_transaction(tx: Transaction, tasks: Sequence[NewTask], rows: S
     """Store ``tasks`` as one of the steps of a transaction of our own."""
     if not tasks:
         return []
+    stored = await store(tx.connection, tx.schema, tasks, rows, tx.now)
     tx.tally.work.update(task.queue for task in tasks)
-    for task in tasks:
-        tx.tally.touch(task.queue)
-    return await store(tx.connection, tx.schema, tasks, rows, tx.now)
+    tx.tally.topics.update(queue_topic(task.queue) for task in tasks)
+    if stored.named:
+        tx.tally.topics.add(QUEUES)
+    return stored.pushed

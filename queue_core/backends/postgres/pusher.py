@@ -13,8 +13,8 @@ from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.courier import Courier
 from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explain, is_unstorable
 from queue_core.backends.postgres.line import Connection, Line
-from queue_core.backends.postgres.producing import Row, fetch, row_of, store
-from queue_core.backends.relational.tally import Changes
+from queue_core.backends.postgres.producing import Row, Stored, fetch, row_of, store
+from queue_core.backends.relational.tally import QUEUES, Changes
 from queue_core.errors import InvalidValue, StoreUnavailable
 from queue_core.expose import queue_topic
 from queue_core.task import NewTask, Pushed
@@ -98,9 +98,9 @@ class Pusher:
             except asyncpg.UniqueViolationError as error:
                 if len(batch) > 1 or not (found := await self._stored_before(connection, batch[0])):
                     raise _taken(error) from error
-                stored = found
-        _deliver(batch, stored)
-        self._told(_changes(tasks), all(task.run_at is None for task in tasks))
+                stored = Stored(found, named=False)
+        _deliver(batch, stored.pushed)
+        self._told(_changes(tasks, stored.named), all(task.run_at is None for task in tasks))
 
     async def _stored_before(self, connection: Connection, push: _Push) -> list[Pushed]:
         """What an earlier try stored whose answer was lost; empty when it stored nothing."""
@@ -125,9 +125,15 @@ def _take(waiting: deque[_Push]) -> list[_Push]:
 def _deliver(batch: Sequence[_Push], stored: Sequence[Pushed]) -> None:
     place = 0
     for push in batch:
-        if not push.future.done():
-            push.future.set_result(list(stored[place : place + len(push.rows)]))
+        own = stored[place : place + len(push.rows)]
         place += len(push.rows)
+        if not push.future.done():
+            push.future.set_result([_own(new, each) for new, each in zip(push.tasks, own, strict=True)] if push.in_doubt else list(own))
+
+
+def _own(new: NewTask, stored: Pushed) -> Pushed:
+    """A task that has the key of ``new`` because an earlier try stored it is no other."""
+    return Pushed(task=stored.task) if not stored.created and stored.task.id == new.id else stored
 
 
 def _fail(batch: Sequence[_Push], error: Exception) -> None:
@@ -136,9 +142,10 @@ def _fail(batch: Sequence[_Push], error: Exception) -> None:
             push.future.set_exception(error)
 
 
-def _changes(tasks: Sequence[NewTask]) -> Changes:
+def _changes(tasks: Sequence[NewTask], named: bool) -> Changes:
     queues = frozenset(task.queue for task in tasks)
-    return Changes({queue_topic(queue): 0 for queue in queues}, work=queues)
+    topics = {queue_topic(queue) for queue in queues} | ({QUEUES} if named else set())
+    return Changes(dict.fromkeys(topics, 0), work=queues)
 
 
 def _taken(error: asyncpg.UniqueViolationError) -> InvalidValue:

@@ -67,7 +67,7 @@ class Store:
             raise NotConnected(f"The store {self.address.shown} is open in another event loop. Use it there, or make another App for this one.")
         self._is_open = False
         self._opening = asyncio.Lock()
-        self.pulse.close()
+        self._pulse.close()
 
     async def _migrate(self) -> None:
         try:
@@ -84,11 +84,11 @@ class Store:
         self._pushes, self._turns = Line(self.address, "pushes"), Line(self.address, "turns")
         self.pusher = Pusher(self._pushes, self.address, self.clock_us, self._told)
         self.turns = Turns(self._turns, self.address, self.clock_us, self._told, lambda: self.write(expire_waiting))
-        self.pulse = Pulse(self.address, self.clock_us)
+        self._pulse = Pulse(self.address, self.clock_us)
         self._reader = Reader(self.address)
         await self._reader.open()
         self._signals = Signals(self.address, self.hub, versions=self._versions, ended=self._ended, moved=self.turns.look_at_all)
-        self._folding = Folding(self._desk, self.address)
+        self.folding = Folding(self._desk, self.address)
 
     async def close(self) -> None:
         """Finish what was accepted, then disconnect."""
@@ -101,12 +101,12 @@ class Store:
             self.hub.close()
             await self.pusher.close()
             await self.turns.close()
-            await self._folding.close()
+            await self.folding.close()
             await self._signals.close()
             for line in (self._desk, self._pushes, self._turns):
                 await line.close()
             await self._reader.close()
-            await asyncio.to_thread(self.pulse.close)
+            await asyncio.to_thread(self._pulse.close)
 
     def check_open(self) -> None:
         """Raise NotConnected while the store is not open, and in a process or event loop that did not open it."""
@@ -119,10 +119,17 @@ class Store:
         if self._loop is not asyncio.get_running_loop():
             raise NotConnected(f"The store {self.address.shown} is open in another event loop. Use it there, or open it in this one.")
 
+    @property
+    def pulse(self) -> Pulse:
+        """What stores heartbeats. From any thread. Raises NotConnected while the store is not open."""
+        if not self._is_open:
+            raise not_open(self.address)
+        return self._pulse
+
     async def prepare_for_work(self) -> None:
         """Make the connections that a worker lives on, so that it has them when others are scarce. Raises StoreUnavailable."""
         self.check_open()
-        self.pulse.open()
+        self._pulse.open()
         await self._desk.open()
         await self._turns.open()
 
@@ -203,7 +210,7 @@ class Store:
             self.turns.look_at_all()
         self.hub.tell(changes)
         self._signals.tell(changes, plain)
-        self._folding.soon()
+        self.folding.soon()
 
     def _listeners_changed(self) -> None:
         if self._is_open:

@@ -1,5 +1,6 @@
 -- Store new tasks as Pending, all or none, in the order given. Element i of each array is about task i.
 -- seqs: the place of each in the order of pushing; NULL for one whose key is taken, and then twins holds the id of the task that has it.
+-- named: whether a queue was named for the first time.
 -- announce: tell the listeners as part of the caller's transaction, for pushes that join one.
 CREATE FUNCTION prinia_push(
   given_now bigint,
@@ -22,7 +23,8 @@ CREATE FUNCTION prinia_push(
   new_args bytea[],
   OUT pushed_at bigint,
   OUT seqs bigint[],
-  OUT twins text[]
+  OUT twins text[],
+  OUT named boolean
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -30,10 +32,12 @@ SET plan_cache_mode = force_generic_plan
 SET jit = off
 AS $$
 #variable_conflict use_column
+DECLARE
+  stored_ids text[];
 BEGIN
   pushed_at := prinia_now(given_now);
 
-  WITH named AS (
+  WITH newly AS (
     INSERT INTO prinia_queues (name, created_at)
     SELECT DISTINCT asked.queue, pushed_at
     FROM unnest(new_queues) AS asked (queue)
@@ -43,8 +47,9 @@ BEGIN
   )
   INSERT INTO prinia_changes (at, n, what)
   SELECT pushed_at, count(*), 'queues'
-  FROM named
+  FROM newly
   HAVING count(*) > 0;
+  named := FOUND;
 
   WITH stored AS (
     INSERT INTO prinia_tasks (
@@ -65,7 +70,7 @@ BEGIN
     )
     ORDER BY new.place
     ON CONFLICT (queue, key) WHERE key IS NOT NULL DO NOTHING
-    RETURNING seq, queue
+    RETURNING seq, id, queue
   ),
   counted AS (
     INSERT INTO prinia_changes (at, n, queue, what)
@@ -74,13 +79,14 @@ BEGIN
     CROSS JOIN (VALUES ('Pending'), ('pushed')) AS change (what)
     GROUP BY stored.queue, change.what
   )
-  SELECT array_agg(seq ORDER BY seq) INTO seqs
+  SELECT array_agg(seq ORDER BY seq), array_agg(id ORDER BY seq)
+  INTO seqs, stored_ids
   FROM stored;
 
   IF cardinality(seqs) IS DISTINCT FROM cardinality(new_ids) THEN
     SELECT
       array_agg(own.seq ORDER BY asked.place),
-      array_agg(CASE WHEN own.id IS NULL THEN (
+      array_agg(CASE WHEN own.seq IS NULL THEN (
         SELECT twin.id
         FROM prinia_tasks AS twin
         WHERE twin.queue = asked.queue
@@ -88,11 +94,15 @@ BEGIN
       ) END ORDER BY asked.place)
     INTO seqs, twins
     FROM unnest(new_ids, new_queues, new_keys) WITH ORDINALITY AS asked (id, queue, key, place)
-    LEFT JOIN prinia_tasks AS own ON own.id = asked.id;
+    LEFT JOIN unnest(stored_ids, seqs) AS own (id, seq) ON own.id = asked.id;
   END IF;
 
   IF announce THEN
-    PERFORM pg_notify('{schema}', '{"w":' || to_json(ARRAY(SELECT DISTINCT unnest(new_queues)))::text || '}');
+    PERFORM pg_notify('{schema}', json_build_object(
+      'w', ARRAY(SELECT DISTINCT unnest(new_queues)),
+      't', CASE WHEN named THEN ARRAY['queues'] ELSE ARRAY[]::text[] END,
+      'r', 1
+    )::text);
   END IF;
 END
 $$;

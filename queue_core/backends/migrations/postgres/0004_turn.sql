@@ -1,6 +1,7 @@
 -- One turn of a worker: store how attempts ended, then lease what is due next. One round trip and one commit for both.
 --
--- The acks: element i of each ack_ array is about the same attempt, ordered by task id, so that no two turns wait for each other.
+-- The acks: element i of each ack_ array is about the same attempt, ordered by task id, so that no two turns wait for each other. One is doubted
+-- when the connection broke while it was under way before: then it holds also if it is what the task came to.
 -- The claim: up to claim_limit due tasks of the queues for the process life claimer, the first start_limit of them Running at once.
 -- low_: where the first task of the claimer's last full claim stood. Index entries before it were taken already, and while somebody
 -- holds an old snapshot nobody can clean them away; without this bound each claim would walk over all of them.
@@ -25,6 +26,7 @@ CREATE FUNCTION prinia_turn(
   ack_types text[],
   ack_messages text[],
   ack_tracebacks text[],
+  ack_doubted boolean[],
   claimer text,
   claim_queues text[],
   claim_names text[],
@@ -76,7 +78,7 @@ DECLARE
   told_of bigint[];
   n integer := 0;
 BEGIN
-  -- The acks. A kill that was asked for wins over another attempt; a Done that was stored already, by a turn whose answer was lost, holds again.
+  -- The acks. A kill that was asked for wins over another attempt.
   IF cardinality(ack_ids) > 0 THEN
     WITH settled AS (
       UPDATE prinia_tasks AS task
@@ -138,13 +140,13 @@ BEGIN
     INTO held, ended, worked, touched, told_of
     FROM settled;
 
-    IF cardinality(held) IS DISTINCT FROM cardinality(ack_ids) THEN
+    IF true = ANY(ack_doubted) THEN
       held := held || ARRAY(
         SELECT ack.place
-        FROM unnest(ack_ids, ack_boots, ack_tokens, ack_statuses) WITH ORDINALITY AS ack (id, boot, token, status, place)
+        FROM unnest(ack_ids, ack_boots, ack_tokens, ack_statuses, ack_doubted) WITH ORDINALITY AS ack (id, boot, token, status, doubted, place)
         JOIN prinia_tasks AS task ON task.id = ack.id
-        WHERE ack.status = 'Done'
-          AND task.status = 'Done'
+        WHERE ack.doubted
+          AND task.status = ack.status
           AND task.boot = ack.boot
           AND task.lease = ack.token + 1
           AND NOT ack.place = ANY(coalesce(held, '{}'))

@@ -33,5 +33,12 @@ FROM (
   ORDER BY own.seq ASC
   LIMIT :limit
 ) AS chosen
-JOIN prinia_tasks AS task ON task.queue = chosen.queue AND task.status = chosen.status AND task.seq = chosen.seq
+CROSS JOIN LATERAL (
+  SELECT whole.*
+  FROM prinia_tasks AS whole
+  WHERE whole.queue = chosen.queue
+    AND whole.status = chosen.status
+    AND whole.seq = chosen.seq
+  OFFSET 0
+) AS task
 ORDER BY task.seq ASC

@@ -5,5 +5,10 @@ SELECT
   task.ran_us, task.kill_requested_at, task.progress, task.progress_note, task.error, task.tags, task.codec,
   substring(task.args FROM 1 FOR 200) AS args_head
 FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked (id, place)
-JOIN prinia_tasks AS task ON task.id = asked.id
+CROSS JOIN LATERAL (
+  SELECT whole.*
+  FROM prinia_tasks AS whole
+  WHERE whole.id = asked.id
+  OFFSET 0
+) AS task
 ORDER BY asked.place

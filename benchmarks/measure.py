@@ -1,6 +1,6 @@
 """One measurement in its own process: ``measure.py MEASUREMENT CONTENDER FOLDER SIZE`` prints its numbers as one line of JSON.
 
-``measure.py work CONTENDER FOLDER 0`` is the worker process that the measurements start.
+``measure.py work CONTENDER FOLDER NUMBER`` is a worker process that the measurements start.
 """
 
 import importlib
@@ -22,9 +22,10 @@ def main(measurement: str, name: str, folder: str, size: str) -> None:
         subject = contender(name, Path(folder))
         if measurement == "work":
             end_with_parent()
-            subject.work(Trace(Path(folder) / "trace"))
+            subject.work(Trace.of_worker(Path(folder), int(size)))
             return
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))  # so that what was started here is ended too
+        subject.prepare()
         numbers = _measure(measurement)(name, subject, int(size))
     except NotOffered as error:
         print(json.dumps({"not_offered": str(error)}))
@@ -36,7 +37,7 @@ def main(measurement: str, name: str, folder: str, size: str) -> None:
 
 def _measure(measurement: str) -> workloads.Measure:
     """The function of this name; the queue is imported for our own measurements only, because the peers' environment does not have it."""
-    modules = ("suite.workloads", "boards.dashboards", "contenders.prinia_only", "boards.measurements")
+    modules = ("suite.workloads", "suite.drains", "boards.dashboards", "contenders.prinia_only", "boards.measurements")
     found: workloads.Measure = next(each for module in modules if (each := getattr(importlib.import_module(module), measurement, None)))
     return found
 

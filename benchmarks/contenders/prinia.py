@@ -23,9 +23,13 @@ class Prinia(Contender):
         super().__init__(folder, variant)
         self.durability = variant or "FULL"
 
+    def store(self) -> App:
+        """An app on the store of this folder."""
+        return App(f"sqlite:///{self.folder / FILE}", synchronous=self.durability.lower())
+
     def app(self, trace: Trace | None = None) -> tuple[App, TaskDefinition[[float, str], str]]:
-        """The app of this folder and its one task."""
-        app = App(f"sqlite:///{self.folder / FILE}", synchronous=self.durability.lower())
+        """That app and its one task."""
+        app = self.store()
 
         @app.task(name="noop")
         async def noop(sent: float, note: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+from suite.database import Database
 from suite.trace import Trace
 
 NOTE = "a payload of about a hundred bytes, as a small task of daily life would carry it around with itself"
@@ -25,7 +26,7 @@ class Contender:
     """
 
     durability: str = "?"
-    """SQLite's ``synchronous`` with which an acknowledged push is stored."""
+    """SQLite's ``synchronous`` with which an acknowledged push is stored; empty on PostgreSQL, where all have the server's defaults."""
     note: ClassVar[str] = ""
     """What to know before comparing."""
     drain_at_most: ClassVar[int] = 10_000
@@ -34,6 +35,10 @@ class Contender:
     def __init__(self, folder: Path, variant: str = "") -> None:
         self.folder = folder
         self.variant = variant
+        self.postgres = Database.of(folder)
+
+    def prepare(self) -> None:
+        """Make what the store needs before the first task, once; not measured."""
 
     def push_one(self, tasks: int) -> float:
         """One caller pushes one task after the other, each stored before the next."""
@@ -57,6 +62,15 @@ class Contender:
     def finished(self) -> Callable[[], int]:
         """A function that says how many tasks are durably finished, as the store has it."""
         raise NotOffered("no record of finished tasks")
+
+    def left(self, tasks: int) -> Callable[[], int]:
+        """A function that says how many of ``tasks`` stored tasks are not durably finished, as the store has it."""
+        finished = self.finished()
+        return lambda: tasks - finished()
+
+    def age(self, tasks: int) -> None:
+        """Store copies of the finished tasks until there are ``tasks`` of them; not measured."""
+        raise NotOffered("no way to copy finished tasks")
 
     def work(self, trace: Trace) -> None:
         """Run one worker until the process is told to end. Its handler calls ``trace.hit`` with the time of the push."""

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -76,6 +76,15 @@ def cpu_seconds(pid: int) -> float | None:
     return sum(_cpu(each) for each in family(pid))
 
 
+def server_cpu_seconds(pid: int) -> float | None:
+    """Processor time that a server used so far, with its children that ended; of those the system tells hundredths of a second only."""
+    living = cpu_seconds(pid)
+    if living is None:
+        return None
+    ended = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[13:15]
+    return living + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+
+
 def rss_bytes(pid: int) -> int | None:
     """Resident memory of a process and its children; None where the system does not say."""
     if not (PROC / str(pid) / "statm").exists():
@@ -85,8 +94,31 @@ def rss_bytes(pid: int) -> int | None:
 
 def family(pid: int) -> list[int]:
     """The process and all its descendants."""
-    children = [int(child) for task in (PROC / str(pid) / "task").iterdir() for child in (task / "children").read_text().split()]
+    try:
+        children = [int(child) for task in (PROC / str(pid) / "task").iterdir() for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        return []
     return [pid, *(each for child in children for each in family(child))]
+
+
+def is_quiet(pid: int) -> bool:
+    """Whether the process takes less than a quarter of a core for a third of a second; always where the system does not say."""
+    before = cpu_seconds(pid)
+    time.sleep(0.3)
+    after = cpu_seconds(pid)
+    return before is None or after is None or after - before < 0.075
+
+
+@contextmanager
+def paused(processes: "list[subprocess.Popen[bytes]]") -> Iterator[None]:
+    """Let the processes stand still during the block."""
+    try:
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+        yield
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
 
 
 def raise_file_limit() -> None:
@@ -102,9 +134,8 @@ def python(script: str, *arguments: object) -> list[str]:
 
 def _cpu(pid: int) -> float:
     used = 0
-    for task in (PROC / str(pid) / "task").iterdir():
-        try:
-            used += int((task / "schedstat").read_text().split()[0])
-        except (FileNotFoundError, ProcessLookupError):  # the thread ended meanwhile
-            continue
+    with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        for task in (PROC / str(pid) / "task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # the thread did
+                used += int((task / "schedstat").read_text().split()[0])
     return used / 1e9

@@ -23,6 +23,11 @@ class Trace:
         self._numbers = itertools.count()
         self._lock = threading.Lock()
 
+    @classmethod
+    def of_worker(cls, folder: Path, number: int) -> "Trace":
+        """What the worker with this number did, or will do."""
+        return cls(folder / f"trace{number}")
+
     def hit(self, sent: float) -> None:
         """A handler starts now; its task was pushed at ``sent`` on the system's monotonic clock, which all processes share."""
         now = time.monotonic()

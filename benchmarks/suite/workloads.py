@@ -1,4 +1,4 @@
-"""The measurements of a queue: one function each, the same for every contender. Each returns named numbers."""
+"""The measurements of a queue, but for those of emptying one: one function each, the same for every contender. Each returns named numbers."""
 
 import subprocess
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.contender import Contender
-from suite.process import cpu_seconds, python, rss_bytes, running, wait_until
+from suite.process import cpu_seconds, python, rss_bytes, running, server_cpu_seconds, wait_until
 from suite.stats import median, percentile
 from suite.trace import Trace
 
@@ -34,12 +34,16 @@ class Worker:
 
 
 @contextmanager
-def worker(name: str, contender: Contender) -> Iterator[Worker]:
-    """One worker process on the contender's data."""
-    path, log = contender.folder / "trace", contender.folder / "worker.log"
-    trace = Trace(path)
-    with running(python("measure.py", "work", name, contender.folder, 0), log=log) as process:
+def worker(name: str, contender: Contender, number: int = 0) -> Iterator[Worker]:
+    """One worker process on the contender's data; ``number`` tells it from others in the same folder."""
+    trace, log = Trace.of_worker(contender.folder, number), contender.folder / f"worker{number}.log"
+    with running(python("measure.py", "work", name, contender.folder, number), log=log) as process:
         yield Worker(process, trace, log)
+
+
+def server_cpu(contender: Contender) -> float | None:
+    """Processor time that the contender's server used so far; None without a server."""
+    return None if contender.postgres is None else server_cpu_seconds(contender.postgres.postmaster)
 
 
 def push_one(name: str, contender: Contender, tasks: int) -> Numbers:
@@ -55,29 +59,6 @@ def push_callers(name: str, contender: Contender, tasks: int) -> Numbers:
 def push_bulk(name: str, contender: Contender, tasks: int) -> Numbers:
     """All in one call."""
     return {"tasks/s": tasks / contender.push_bulk(tasks)}
-
-
-def drain(name: str, contender: Contender, tasks: int) -> Numbers:
-    """Stored tasks to durably finished ones, from the first handler's start on, as the store tells; each must have run exactly once."""
-    tasks = min(tasks, contender.drain_at_most)
-    contender.fill(tasks)
-    finished = contender.finished()
-    with worker(name, contender) as one:
-        end = one.wait(lambda: finished() >= tasks)
-        ran, first, cpu = one.trace.count, one.trace.first, cpu_seconds(one.process.pid)
-    if ran != tasks:
-        raise RuntimeError(f"{tasks} tasks were pushed but {ran} handlers started.")
-    return {"tasks/s": tasks / (end - first), "tasks": float(tasks), "worker CPU µs/task": (cpu or 0.0) / tasks * 1e6}
-
-
-def flat(name: str, contender: Contender, tasks: int) -> Numbers:
-    """The drain rate at the start of a backlog of ``tasks`` and at its end, each over a tenth of it."""
-    contender.fill(tasks)
-    finished, part = contender.finished(), tasks // 10
-    with worker(name, contender) as one:
-        marks = [_mark(one, finished, goal) for goal in (1, part, tasks - part, tasks)]
-    start, end = _rates(marks)
-    return {"tasks/s with the backlog full": start, "tasks/s with it nearly empty": end, "full ÷ empty": start / end}
 
 
 def latency(name: str, contender: Contender, tasks: int) -> Numbers:
@@ -99,9 +80,9 @@ def idle(name: str, contender: Contender, tasks: int) -> Numbers:
         push = contender.pusher()
         _warm_up(one, push)
         time.sleep(min(2.0, tasks))
-        before, since = cpu_seconds(one.process.pid), time.monotonic()
+        before, served, since = cpu_seconds(one.process.pid), server_cpu(contender), time.monotonic()
         time.sleep(tasks)
-        after, elapsed = cpu_seconds(one.process.pid), time.monotonic() - since
+        after, serves, elapsed = cpu_seconds(one.process.pid), server_cpu(contender), time.monotonic() - since
         memory = rss_bytes(one.process.pid)
         push(time.monotonic())
         one.wait(lambda: one.trace.count == 2, seconds=30)
@@ -109,6 +90,8 @@ def idle(name: str, contender: Contender, tasks: int) -> Numbers:
     numbers = {"first after idle ms": 1_000 * first}
     if before is not None and after is not None and memory is not None:
         numbers |= {"CPU % of a core": 100 * (after - before) / elapsed, "RSS MiB": memory / 2**20}
+    if served is not None and serves is not None:
+        numbers["server CPU % of a core"] = 100 * (serves - served) / elapsed
     return numbers
 
 
@@ -116,20 +99,3 @@ def _warm_up(one: Worker, push: Callable[[float], object]) -> None:
     push(time.monotonic())
     one.wait(lambda: one.trace.count == 1, seconds=30)
     time.sleep(0.3)
-
-
-def _mark(one: Worker, finished: Callable[[], int], goal: int) -> tuple[float, int]:
-    """When at least ``goal`` were finished, and how many it were then."""
-    seen = 0
-
-    def reached() -> bool:
-        nonlocal seen
-        seen = finished()
-        return seen >= goal
-
-    return one.wait(reached), seen
-
-
-def _rates(marks: list[tuple[float, int]]) -> tuple[float, float]:
-    (t0, n0), (t1, n1), (t2, n2), (t3, n3) = marks
-    return (n1 - n0) / (t1 - t0), (n3 - n2) / (t3 - t2)

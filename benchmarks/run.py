@@ -7,7 +7,7 @@ import sys
 from suite import report, session
 from suite.report import README, RESULTS
 
-SUITES = ("queue", "board", "peers", "all")
+SUITES = ("queue", "peers", "postgres", "board", "all")
 
 
 def main() -> int:
@@ -32,7 +32,12 @@ def _options() -> argparse.Namespace:
         description="Measure Prinia beside its peers, in turn, on this machine.",
         epilog="Numbers of a busy machine mean little: stop what else runs. Everything happens in a folder that is removed again.",
     )
-    parser.add_argument("suite", nargs="?", choices=SUITES, help="queue: ours and raw SQLite; peers: with the other queues; board; all (default)")
+    parser.add_argument(
+        "suite",
+        nargs="?",
+        choices=SUITES,
+        help="queue: ours and raw SQLite; peers: with the other queues; postgres: with theirs on PostgreSQL; board; all (default)",
+    )
     parser.add_argument("--quick", action="store_true", help="tiny sizes and one round: shows that it works, measures nothing")
     parser.add_argument("--rounds", type=int, help="how often everything is measured, contender after contender (default 3, quick 1)")
     parser.add_argument("--write", action="store_true", help="write the last full run into README.md; without a suite, measure nothing")

@@ -34,7 +34,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One function of ``suite.workloads`` or ``contenders.prinia_only`` with its size."""
+    """One function of ``suite.workloads``, ``suite.drains`` or ``contenders.prinia_only`` with its size."""
 
     name: str
     title: str
@@ -59,6 +59,24 @@ class Entrant:
     def is_variant(self) -> bool:
         """Whether it is a second setting."""
         return ":" in self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """The queues on one store, and what is measured of them."""
+
+    name: str
+    """The suite of a run that measures it."""
+    title: str
+    ours: tuple[str, ...]
+    """Our settings; the first is the one that is compared."""
+    entrants: tuple[Entrant, ...]
+    measurements: tuple[Measurement, ...]
+    has_server: bool = False
+
+    def takes_part(self, entrant: Entrant, measurement: Measurement) -> bool:
+        """Whether a contender is to be measured in this."""
+        return entrant.name == self.ours[0] if measurement.ours_only else measurement.name not in entrant.skips
 
 
 PUSHES = ("push_one", "push_callers", "push_bulk")
@@ -199,6 +217,8 @@ QUEUE = (
         ),
     ),
 )
+
+SQLITE = Contest(name="queue", title="On SQLite", ours=(OURS, NORMAL), entrants=ENTRANTS, measurements=QUEUE)
 
 STORES = (1_000, 100_000, 1_000_000)
 QUICK_STORES = (1_000, 10_000)

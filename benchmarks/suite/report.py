@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from suite import boards_report, plan
-from suite.plan import OURS, Better, Goal, Measurement, Metric
+from suite import boards_report
+from suite.plan import SQLITE, Better, Contest, Goal, Measurement, Metric
+from suite.plan_postgres import POSTGRES
 from suite.results import Run
 from suite.stats import median
 from suite.words import number
@@ -13,6 +14,9 @@ from suite.words import number
 HERE = Path(__file__).parents[1]
 README = HERE / "README.md"
 RESULTS = HERE / "results.json"
+CONTESTS = (SQLITE, POSTGRES)
+PARTS = {"all": ("queue", "postgres", "board"), "peers": ("queue",)}
+"""What a suite measures, where that is not itself."""
 BEGIN, END = "<!-- results: written by run.py --write -->", "<!-- end of results -->"
 
 
@@ -22,16 +26,17 @@ BEGIN, END = "<!-- results: written by run.py --write -->", "<!-- end of results
 def show(run: Run) -> None:
     """Print every measurement: ours, the goal, and theirs with the ratio."""
     print("\n" + "\n".join(_heading(run)))
-    for measurement in plan.QUEUE:
-        if any(run.contenders(measurement.name)):
-            print("\n".join(_section(run, measurement)))
+    for contest in CONTESTS:
+        for measurement in contest.measurements:
+            if _present(run, contest, measurement):
+                print("\n".join(_section(run, contest, measurement)))
     print("\n".join(boards_report.lines(run)))
 
 
 def _heading(run: Run) -> Iterator[str]:
     machine = run.machine
     yield f"Prinia {machine.commit}, {machine.when}: {machine.processor}, {machine.cores} cores, {machine.system}"
-    yield f"Python {machine.python}, SQLite {machine.sqlite}; load before: {machine.load}; {run.rounds} round(s)"
+    yield f"Python {machine.python}, {_stores(run)}; load before: {machine.load}; {run.rounds} round(s)"
     if run.peers:
         yield f"Peers on Python {run.peers_python}: " + ", ".join(f"{name} {version}" for name, version in run.peers.items())
     for name, why in run.missing.items():
@@ -40,29 +45,28 @@ def _heading(run: Run) -> Iterator[str]:
         yield "QUICK RUN: sizes too small to mean anything; it only shows that everything works."
 
 
-def _section(run: Run, measurement: Measurement) -> Iterator[str]:
-    yield f"\n{measurement.title}"
+def _section(run: Run, contest: Contest, measurement: Measurement) -> Iterator[str]:
+    yield f"\n{contest.title}: {measurement.title}"
     for metric in measurement.metrics:
         yield f"  {metric.name:<32} {'median':>12}   {'min to max':<26} we are"
-        for contender in run.contenders(measurement.name):
-            yield f"    {_row(run, measurement, metric, contender)}"
+        for contender in _present(run, contest, measurement):
+            yield f"    {_row(run, contest, measurement, metric, contender)}"
 
 
-def _row(run: Run, measurement: Measurement, metric: Metric, contender: str) -> str:
-    values = run.values(measurement.name, contender, metric.name)
-    label = f"{contender} ({_durability(run, contender)})"
+def _row(run: Run, contest: Contest, measurement: Measurement, metric: Metric, contender: str) -> str:
+    values, label = run.values(measurement.name, contender, metric.name), _label(run, contender)
     if not values:
         return f"{label:<30} {_absence(run, measurement.name, contender)}"
     spread = f"{number(min(values))} to {number(max(values))}"
-    return f"{label:<30} {number(median(values)):>12}   {spread:<26} {_standing(run, measurement, metric, contender)}"
+    return f"{label:<30} {number(median(values)):>12}   {spread:<26} {_standing(run, contest, measurement, metric, contender)}"
 
 
-def _standing(run: Run, measurement: Measurement, metric: Metric, contender: str) -> str:
+def _standing(run: Run, contest: Contest, measurement: Measurement, metric: Metric, contender: str) -> str:
     """Our goal on our rows, how we compare on theirs."""
-    if contender.partition(":")[0] == OURS:
+    if contender in contest.ours:
         goal = dict(metric.goals).get(contender)
         return "" if goal is None else goal_words(run, measurement.name, metric, contender, goal)
-    return ratio_words(run, measurement.name, metric, contender)
+    return ratio_words(run, measurement.name, metric, contender, ours=contest.ours[0])
 
 
 # --- README.md -------------------------------------------------------------------------------------------
@@ -71,9 +75,8 @@ def _standing(run: Run, measurement: Measurement, metric: Metric, contender: str
 def save(run: Run, path: Path) -> None:
     """Keep a full run; the suites that it did not measure stay as they were."""
     kept = json.loads(path.read_text()) if path.exists() else {}
-    parts = {"all": ("queue", "board"), "peers": ("queue",)}.get(run.suite, (run.suite,))
     data = run.to_json()
-    for part in parts:
+    for part in PARTS.get(run.suite, (run.suite,)):
         kept[part] = {**data, "suite": part}
     path.write_text(json.dumps(kept, indent=1) + "\n")
 
@@ -94,54 +97,58 @@ def write_readme(runs: dict[str, Run]) -> None:
 
 
 def _parts(runs: dict[str, Run]) -> Iterator[Iterator[str]]:
-    if "queue" in runs:
-        yield _measured_on(runs["queue"])
-        yield _summary(runs["queue"])
-        yield _everybody(runs["queue"])
+    for contest in CONTESTS:
+        if contest.name in runs:
+            yield _measured_on(runs[contest.name], contest)
+            yield _summary(runs[contest.name], contest)
+            yield _everybody(runs[contest.name], contest)
     if "board" in runs:
         yield boards_report.markdown(runs["board"])
 
 
-def _measured_on(run: Run) -> Iterator[str]:
-    machine = run.machine
+def _measured_on(run: Run, contest: Contest) -> Iterator[str]:
+    machine, packages = run.machine, {entrant.package for entrant in contest.entrants}
+    yield f"### {contest.title}"
+    yield ""
     yield f"Measured {machine.when} at commit {machine.commit} on {machine.processor}, {machine.cores} cores, {machine.system},"
-    yield f"Python {machine.python}, SQLite {machine.sqlite}, load before {machine.load}; medians of {run.rounds} rounds in turn."
-    if run.peers:
-        yield f"Peers on Python {run.peers_python}: " + ", ".join(f"{name} {version}" for name, version in run.peers.items()) + "."
+    yield f"Python {machine.python}, {_stores(run)}, load before {machine.load}; medians of {run.rounds} rounds in turn."
+    if peers := [f"{name} {version}" for name, version in run.peers.items() if name in packages]:
+        yield f"Peers on Python {run.peers_python}: {', '.join(peers)}."
     for name, why in run.missing.items():
-        yield f"Not measured: {name} could not be installed ({why})."
+        if name in packages:
+            yield f"Not measured: {name} could not be installed ({why})."
     yield ""
 
 
-def _summary(run: Run) -> Iterator[str]:
+def _summary(run: Run, contest: Contest) -> Iterator[str]:
     yield "| Measured | Prinia | min to max | goal | best peer | we are |"
     yield "|---|---:|---|---|---|---|"
-    for measurement in plan.QUEUE:
+    for measurement in contest.measurements:
         for metric in measurement.metrics:
-            for contender in (OURS, plan.NORMAL):
-                yield from _summary_row(run, measurement, metric, contender)
+            for contender in contest.ours:
+                yield from _summary_row(run, contest, measurement, metric, contender)
     yield ""
 
 
-def _summary_row(run: Run, measurement: Measurement, metric: Metric, contender: str) -> Iterator[str]:
+def _summary_row(run: Run, contest: Contest, measurement: Measurement, metric: Metric, contender: str) -> Iterator[str]:
     values = run.values(measurement.name, contender, metric.name)
     if not values:
         return
     goal = dict(metric.goals).get(contender)
     words = "" if goal is None else goal_words(run, measurement.name, metric, contender, goal)
-    peer = best_peer(run, measurement.name, metric)
-    theirs = "" if peer is None else f"{peer} ({_durability(run, peer)}) {number(median(run.values(measurement.name, peer, metric.name)))}"
+    peer = best_peer(run, contest, measurement.name, metric)
+    theirs = "" if peer is None else f"{_label(run, peer)} {number(median(run.values(measurement.name, peer, metric.name)))}"
     ratio = "" if peer is None else ratio_words(run, measurement.name, metric, peer, ours=contender)
-    setting = " (NORMAL)" if contender != OURS else ""
+    setting = f" ({contender.partition(':')[2]})" if contender != contest.ours[0] else ""
     spread = f"{number(min(values))} to {number(max(values))}"
     yield f"| {measurement.title}: {metric.name}{setting} | **{number(median(values))}** | {spread} | {words} | {theirs} | {ratio} |"
 
 
-def _everybody(run: Run) -> Iterator[str]:
+def _everybody(run: Run, contest: Contest) -> Iterator[str]:
     """One table with a column for each contender."""
-    shared = [measurement for measurement in plan.QUEUE if not measurement.ours_only]
-    names = [entrant.name for entrant in plan.ENTRANTS if any(run.of(each.name, entrant.name) for each in shared)]
-    yield "| | " + " | ".join(f"{name} ({_durability(run, name)})" for name in names) + " |"
+    shared = [measurement for measurement in contest.measurements if not measurement.ours_only]
+    names = [entrant.name for entrant in contest.entrants if any(run.of(each.name, entrant.name) for each in shared)]
+    yield "| | " + " | ".join(_label(run, name) for name in names) + " |"
     yield "|---|" + "---:|" * len(names)
     for measurement in shared:
         for metric in measurement.metrics:
@@ -186,7 +193,7 @@ def goal_words(run: Run, measurement: str, metric: Metric, contender: str, goal:
     return f"{'≥' if metric.better is Better.HIGHER else '≤'} {words}: {'met' if met else 'MISSED'}"
 
 
-def ratio_words(run: Run, measurement: str, metric: Metric, contender: str, *, ours: str = OURS) -> str:
+def ratio_words(run: Run, measurement: str, metric: Metric, contender: str, *, ours: str) -> str:
     """How many times better we are than a contender; below 1 is worse."""
     mine, theirs = run.values(measurement, ours, metric.name), run.values(measurement, contender, metric.name)
     if not mine or not theirs or not median(mine) or not median(theirs):
@@ -195,17 +202,29 @@ def ratio_words(run: Run, measurement: str, metric: Metric, contender: str, *, o
     return f"{ratio:.2g}×"
 
 
-def best_peer(run: Run, measurement: str, metric: Metric) -> str | None:
+def best_peer(run: Run, contest: Contest, measurement: str, metric: Metric) -> str | None:
     """The peer with the best median, if any took part."""
-    peers = [entrant.name for entrant in plan.ENTRANTS if entrant.package and run.values(measurement, entrant.name, metric.name)]
+    peers = [entrant.name for entrant in contest.entrants if entrant.package and run.values(measurement, entrant.name, metric.name)]
     if not peers:
         return None
     pick = max if metric.better is Better.HIGHER else min
     return pick(peers, key=lambda name: median(run.values(measurement, name, metric.name)))
 
 
-def _durability(run: Run, contender: str) -> str:
-    return next((result.durability for result in run.results if result.contender == contender and result.durability), "–")
+def _present(run: Run, contest: Contest, measurement: Measurement) -> list[str]:
+    """Who took part, in the order of first appearance."""
+    entrants = {entrant.name for entrant in contest.entrants}
+    return [contender for contender in run.contenders(measurement.name) if contender in entrants]
+
+
+def _stores(run: Run) -> str:
+    return f"SQLite {run.machine.sqlite}" + (f", PostgreSQL {run.postgres}" if run.postgres else "")
+
+
+def _label(run: Run, contender: str) -> str:
+    """The name, and the durability where contenders differ in it."""
+    durability = next((result.durability for result in run.results if result.contender == contender and result.durability), "")
+    return f"{contender} ({durability})" if durability else contender
 
 
 def _absence(run: Run, measurement: str, contender: str) -> str:

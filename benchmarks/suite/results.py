@@ -66,6 +66,8 @@ class Run:
     peers: dict[str, str] = field(default_factory=dict)
     """Package to version."""
     peers_python: str = ""
+    postgres: str = ""
+    """The version of the server, where there was one."""
     missing: dict[str, str] = field(default_factory=dict)
     """Package to the reason why it was not measured."""
     results: list[Result] = field(default_factory=list)

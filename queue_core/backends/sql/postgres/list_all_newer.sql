@@ -1,5 +1,6 @@
 -- All tasks after a place, nearest first: the first of each queue and state, merged, because there is no index by place alone.
--- :text is what to look for, in small letters; then other forms of its letters, and the small letter for each: lower() alone may know ASCII only.
+-- :text is what to look for, in small letters, ss for ß; then other forms of its letters, and the small letter of each: lower() may know ASCII only.
+-- OFFSET 0 keeps it so that each task of the page is looked up, while the server has no statistics yet.
 SELECT
   task.id, task.seq, task.queue, task.name, task.status, task.reason, task.priority, task.created_at, task.run_at,
   task.attempts, task.max_attempts, task.crashes, task.worker, task.boot, task.queued_at, task.started_at, task.done_at,
@@ -22,8 +23,8 @@ FROM (
         OR EXISTS (
           SELECT
           FROM (VALUES (prinia_readable(own.args)), (own.error), (own.id), (own.key), (own.tags)) AS searched (words)
-          WHERE position((CAST(:text AS text[]))[1] IN translate(
-            lower(searched.words COLLATE "C"), (CAST(:text AS text[]))[2], (CAST(:text AS text[]))[3]
+          WHERE position((CAST(:text AS text[]))[1] IN replace(
+            translate(lower(searched.words COLLATE "C"), (CAST(:text AS text[]))[2], (CAST(:text AS text[]))[3]), 'ß', 'ss'
           )) > 0
         )
       )

@@ -1,7 +1,12 @@
 -- Those of the chosen tasks that are still as they were when they were chosen; what another transaction changes just now is left to it.
-SELECT id, seq, queue, status
-FROM prinia_tasks
-WHERE id = ANY(:ids)
-  AND status = :status
-  AND done_at <= :before
-FOR UPDATE SKIP LOCKED
+-- Found by id alone (OFFSET 0 keeps it so), because the server may think little of the number of finished tasks.
+SELECT chosen.id, chosen.seq, chosen.queue, chosen.status
+FROM (
+  SELECT id, seq, queue, status, done_at
+  FROM prinia_tasks
+  WHERE id = ANY(:ids)
+  OFFSET 0
+  FOR UPDATE SKIP LOCKED
+) AS chosen
+WHERE chosen.status = :status
+  AND chosen.done_at <= :before

@@ -33,6 +33,11 @@ async def migrate(connection: Connection, address: Address) -> None:
             await connection.execute(qualified("INSERT INTO prinia_migrations (number, name) VALUES ($1, $2)", address.schema), number, name)
 
 
+async def identity_of(connection: Connection, schema: str) -> str:
+    """What tells the store from every other. Raises asyncpg's errors."""
+    return str(await connection.fetchval(qualified("SELECT id FROM prinia_identity", schema)))
+
+
 # asked of the catalogue's rows, because to_regclass may answer from a cache that is older than the lock
 _IS_SCHEMA: Final = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)"
 _IS_TABLE: Final = """

@@ -20,7 +20,7 @@ from queue_core.backends.postgres.line import Connection, Line, connect, end, no
 from queue_core.backends.postgres.pulse import Pulse
 from queue_core.backends.postgres.pusher import Pusher
 from queue_core.backends.postgres.reader import Reader
-from queue_core.backends.postgres.schema import migrate
+from queue_core.backends.postgres.schema import identity_of, migrate
 from queue_core.backends.postgres.signals import Signals
 from queue_core.backends.postgres.transaction import Transaction
 from queue_core.backends.relational.expiry import expire_waiting
@@ -74,6 +74,7 @@ class Store:
             connection = await connect(self.address, "migrations")
             try:
                 await migrate(connection, self.address)
+                self.identity = await identity_of(connection, self.address.schema)
             finally:
                 await end(connection)
         except DRIVER_ERRORS as error:

@@ -1,6 +1,14 @@
 -- The first schema. Times are microseconds since 1970 in UTC; JSON is kept as text, because it may hold what jsonb refuses.
 -- prinia_NAME stands for the table NAME in Prinia's own schema.
 
+-- Tells this store from every other, also from one of the same name in another database.
+CREATE TABLE prinia_identity (
+  id text NOT NULL
+);
+
+INSERT INTO prinia_identity (id)
+VALUES (gen_random_uuid());
+
 -- Tasks. seq is the order of pushing. It has no index: tasks are found by id, and every index costs each change of state an entry.
 -- stage: 0 waits for a later time, 1 due, 2 leased, NULL finished.
 CREATE TABLE prinia_tasks (

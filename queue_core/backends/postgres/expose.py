@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from queue_core.backends.postgres.producing import push_in_transaction, row_of
+from queue_core.backends.postgres.producing import push_in_transaction
 from queue_core.backends.postgres.store import Store
 from queue_core.backends.postgres.transaction import Transaction
 from queue_core.backends.relational.expose import RelationalExpose
@@ -29,10 +29,8 @@ class PostgresExpose(RelationalExpose[Store]):
 
     async def push(self, tasks: Sequence[NewTask], *, actor: Actor) -> list[Pushed]:
         """Store tasks, recorded in the audit."""
-        rows = [row_of(new) for new in tasks]
-
         async def push_and_record(tx: Transaction) -> list[Pushed]:
-            pushed = await push_in_transaction(tx, tasks, rows)
+            pushed = await push_in_transaction(tx, tasks)
             await record_push(tx, actor, pushed)
             return pushed
 

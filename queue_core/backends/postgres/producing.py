@@ -1,9 +1,11 @@
 """New tasks on their way into the store: as arrays for ``prinia_push``, and back as they were stored."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import repeat
 from typing import Any, Final
 
 from queue_core.backends import _rows
@@ -11,6 +13,7 @@ from queue_core.backends.postgres.binding import arguments, compiled, storable
 from queue_core.backends.postgres.line import Connection
 from queue_core.backends.postgres.schema import qualified
 from queue_core.backends.postgres.transaction import Transaction
+from queue_core.backends.relational.stage import DUE, DUE_LATER
 from queue_core.backends.relational.tally import QUEUES
 from queue_core.clock import from_us, to_us
 from queue_core.errors import InvalidValue
@@ -23,6 +26,14 @@ Row = tuple[Any, ...]
 _FIELDS: Final = 16
 CALL: Final = f"SELECT pushed_at, seqs, twins, named FROM prinia_push({', '.join(f'${place}' for place in range(1, _FIELDS + 3))})"
 """The clock's now, whether to announce, then the arrays."""
+_CALL_FOR_ONE: Final = f"SELECT pushed_at, place, twin, named FROM prinia_push_one({', '.join(f'${place}' for place in range(1, _FIELDS + 2))})"
+_MAKE_ROOM: Final = "SELECT pushed_at, seqs, named FROM prinia_make_room($1, $2, $3)"
+COPY_FROM: Final = 2_000
+"""From how many tasks on they are copied into the table; below, one statement with arrays is as fast."""
+_COPIED: Final = (
+    *("id", "queue", "name", "priority", "max_attempts", "timeout", "retry", "expires_at", "parent", "codec", "tags", "metadata", "args"),
+    *("seq", "created_at", "run_at", "stage"),
+)
 
 
 def row_of(new: NewTask) -> Row:
@@ -72,11 +83,40 @@ class Stored:
     """Whether a queue was named for the first time."""
 
 
-async def store(connection: Connection, schema: str, tasks: Sequence[NewTask], rows: Sequence[Row], clock: int | None) -> Stored:
-    """Store ``tasks``, given also as ``rows``, in one transaction or in the one that is open. Raises asyncpg's errors."""
+async def store(connection: Connection, schema: str, tasks: Sequence[NewTask], clock: int | None) -> Stored:
+    """Store ``tasks``, in one transaction or in the one that is open. Raises InvalidValue, asyncpg's errors."""
+    if len(tasks) == 1:
+        return await _store_one(connection, schema, tasks[0], clock)
+    if len(tasks) >= COPY_FROM and all(new.key is None for new in tasks):
+        return await _copy(connection, schema, tasks, clock)
+    rows = [row_of(new) for new in tasks]
     answer = await connection.fetchrow(qualified(CALL, schema), *parameters(rows, clock, announce=False))
     twins = await fetch(connection, schema, [id for id in answer["twins"] or () if id])
-    return Stored(pushed(tasks, answer, twins), answer["named"])
+    return Stored(pushed(tasks, answer["pushed_at"], answer["seqs"], answer["twins"], twins), answer["named"])
+
+
+async def _store_one(connection: Connection, schema: str, new: NewTask, clock: int | None) -> Stored:
+    now, seq, twin, named = await connection.fetchrow(qualified(_CALL_FOR_ONE, schema), clock, *row_of(new))
+    twins = await fetch(connection, schema, [twin]) if twin else {}
+    return Stored(pushed([new], now, [seq], [twin], twins), named)
+
+
+async def _copy(connection: Connection, schema: str, tasks: Sequence[NewTask], clock: int | None) -> Stored:
+    """Rows are encoded while those before them are stored."""
+    async with connection.transaction():
+        queues = Counter(new.queue for new in tasks)
+        now, seqs, named = await connection.fetchrow(qualified(_MAKE_ROOM, schema), clock, list(queues), list(queues.values()))
+        records = (_record(new, seq, now) for new, seq in zip(tasks, seqs, strict=True))
+        await connection.copy_records_to_table("tasks", schema_name=schema, columns=_COPIED, records=records)
+    return Stored(pushed(tasks, now, seqs, None, {}), named)
+
+
+def _record(new: NewTask, seq: int, now: int) -> tuple[Any, ...]:
+    """``new`` as a row of the table, in the order of ``_COPIED``."""
+    id, queue, name, priority, run_at, delay, max_attempts, timeout, retry, _, expires_at, parent, codec, tags, metadata, args = row_of(new)
+    due = now + (delay or 0) if run_at is None else run_at
+    stage = DUE if due <= now else DUE_LATER
+    return id, queue, name, priority, max_attempts, timeout, retry, expires_at, parent, codec, tags, metadata, args, seq, now, due, stage
 
 
 async def fetch(connection: Connection, schema: str, ids: Sequence[str]) -> dict[str, Task]:
@@ -87,14 +127,14 @@ async def fetch(connection: Connection, schema: str, ids: Sequence[str]) -> dict
     return {row[0]: _rows.task(row) for row in await connection.fetch(sql, *arguments(names, {"ids": list(ids)}))}
 
 
-def pushed(tasks: Sequence[NewTask], answer: Any, twins: Mapping[str, Task]) -> list[Pushed]:
-    """What a push stored, told from the answer of ``CALL``."""
-    now: int = answer["pushed_at"]
+def pushed(
+    tasks: Sequence[NewTask], now: int, seqs: Sequence[int | None], twins: Sequence[str | None] | None, others: Mapping[str, Task]
+) -> list[Pushed]:
+    """What a push stored: each task at its place, or the one of ``others`` that has its key already, whose id ``twins`` tells."""
     moment = from_us(now)
-    others = answer["twins"] or [None] * len(tasks)
     return [
-        Pushed(task=partial(_stored, new, seq, moment)) if seq is not None else Pushed(task=twins[twin], created=False)
-        for new, seq, twin in zip(tasks, answer["seqs"], others, strict=True)
+        Pushed(task=others[str(twin)], created=False) if seq is None else Pushed(task=partial(_stored, new, seq, moment))
+        for new, seq, twin in zip(tasks, seqs, twins or repeat(None, len(tasks)), strict=True)
     ]
 
 
@@ -108,11 +148,11 @@ def _due_at(new: NewTask, now: datetime) -> datetime:
     return now + timedelta(microseconds=_delay(new.run_after) or 0)
 
 
-async def push_in_transaction(tx: Transaction, tasks: Sequence[NewTask], rows: Sequence[Row]) -> list[Pushed]:
+async def push_in_transaction(tx: Transaction, tasks: Sequence[NewTask]) -> list[Pushed]:
     """Store ``tasks`` as one of the steps of a transaction of our own."""
     if not tasks:
         return []
-    stored = await store(tx.connection, tx.schema, tasks, rows, tx.now)
+    stored = await store(tx.connection, tx.schema, tasks, tx.now)
     tx.tally.work.update(task.queue for task in tasks)
     tx.tally.topics.update(queue_topic(task.queue) for task in tasks)
     if stored.named:

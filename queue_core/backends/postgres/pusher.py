@@ -13,7 +13,7 @@ from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.courier import Courier
 from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explain, is_unstorable
 from queue_core.backends.postgres.line import Connection, Line
-from queue_core.backends.postgres.producing import Row, Stored, fetch, row_of, store
+from queue_core.backends.postgres.producing import Stored, fetch, store
 from queue_core.backends.relational.tally import QUEUES, Changes
 from queue_core.errors import InvalidValue, StoreUnavailable
 from queue_core.expose import queue_topic
@@ -31,7 +31,6 @@ class _Push:
     """What one caller brings."""
 
     tasks: Sequence[NewTask]
-    rows: list[Row]
     future: "asyncio.Future[list[Pushed]]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     in_doubt: bool = False
     """A connection broke while it was under way, so it may be stored."""
@@ -49,7 +48,7 @@ class Pusher:
         """Store ``tasks``, all or none; see ``Backend.push``."""
         if not tasks:
             return []
-        push = _Push(tasks, [row_of(new) for new in tasks])
+        push = _Push(tasks)
         self._courier.post(push)
         return await push.future
 
@@ -90,11 +89,10 @@ class Pusher:
             pause = min(pause * 2, _LONGEST)
 
     async def _try(self, batch: Sequence[_Push]) -> None:
-        tasks = [task for push in batch for task in push.tasks]
-        rows = [row for push in batch for row in push.rows]
+        tasks = [task for push in batch for task in push.tasks] if len(batch) > 1 else batch[0].tasks
         async with self._line.raw() as connection:
             try:
-                stored = await store(connection, self._address.schema, tasks, rows, self._clock())
+                stored = await store(connection, self._address.schema, tasks, self._clock())
             except asyncpg.UniqueViolationError as error:
                 if len(batch) > 1 or not (found := await self._stored_before(connection, batch[0])):
                     raise _taken(error) from error
@@ -114,19 +112,19 @@ def _take(waiting: deque[_Push]) -> list[_Push]:
     """The next batch: what fits into one statement, and is still awaited."""
     batch: list[_Push] = []
     rows = 0
-    while waiting and (not batch or rows + len(waiting[0].rows) <= MOST_ROWS):
+    while waiting and (not batch or rows + len(waiting[0].tasks) <= MOST_ROWS):
         push = waiting.popleft()
         if not push.future.cancelled():
             batch.append(push)
-            rows += len(push.rows)
+            rows += len(push.tasks)
     return batch
 
 
 def _deliver(batch: Sequence[_Push], stored: Sequence[Pushed]) -> None:
     place = 0
     for push in batch:
-        own = stored[place : place + len(push.rows)]
-        place += len(push.rows)
+        own = stored[place : place + len(push.tasks)]
+        place += len(push.tasks)
         if not push.future.done():
             push.future.set_result([_own(new, each) for new, each in zip(push.tasks, own, strict=True)] if push.in_doubt else list(own))
 

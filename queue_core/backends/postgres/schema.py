@@ -1,6 +1,7 @@
 """Prinia's own schema, brought up to date."""
 
 import re
+from functools import cache
 from typing import Final
 
 from queue_core.backends._statements import migrations
@@ -12,6 +13,7 @@ _OLDEST: Final = 130_000
 _OURS = re.compile(r"\bprinia_([a-z_]+)")
 
 
+@cache
 def qualified(sql: str, schema: str) -> str:
     """``sql`` with the names ``prinia_x`` as ``schema.x``."""
     return _OURS.sub(rf'"{schema}".\1', sql).replace("{schema}", schema)

@@ -117,19 +117,24 @@ BEGIN
       WHERE outcome <> 'succeeded'
       ORDER BY place
     ),
+    kinds AS (
+      SELECT queue, status, prinia_bucket(ran) AS bucket, count(*) AS n
+      FROM settled
+      GROUP BY queue, status, bucket
+    ),
     counted AS (
       INSERT INTO prinia_changes (at, n, queue, what)
-      SELECT moment, sum(change.n), settled.queue, change.what
-      FROM settled
+      SELECT moment, sum(change.n), kinds.queue, change.what
+      FROM kinds
       CROSS JOIN LATERAL (
         VALUES
-          ('Running', -1),
-          (settled.status, 1),
-          ('run:' || prinia_bucket(settled.ran), 1),
-          (CASE settled.status WHEN 'Done' THEN 'done' WHEN 'Failed' THEN 'failed' WHEN 'Killed' THEN 'killed' END, 1)
+          ('Running', - kinds.n),
+          (kinds.status, kinds.n),
+          ('run:' || kinds.bucket, kinds.n),
+          (CASE kinds.status WHEN 'Done' THEN 'done' WHEN 'Failed' THEN 'failed' WHEN 'Killed' THEN 'killed' END, kinds.n)
       ) AS change (what, n)
       WHERE change.what IS NOT NULL
-      GROUP BY settled.queue, change.what
+      GROUP BY kinds.queue, change.what
     )
     SELECT
       array_agg(place),
@@ -271,19 +276,24 @@ BEGIN
       WHERE task.ctid = chosen.row
       RETURNING task.*, chosen.was, chosen.place
     ),
+    kinds AS (
+      SELECT queue, was, status, prinia_bucket(moment - run_at) AS bucket, count(*) AS n
+      FROM leased
+      GROUP BY queue, was, status, bucket
+    ),
     counted AS (
       INSERT INTO prinia_changes (at, n, queue, what)
-      SELECT moment, sum(change.n), leased.queue, change.what
-      FROM leased
+      SELECT moment, sum(change.n), kinds.queue, change.what
+      FROM kinds
       CROSS JOIN LATERAL (
         VALUES
-          (leased.was, -1),
-          (leased.status, 1),
-          ('claimed', 1),
-          (CASE leased.status WHEN 'Running' THEN 'wait:' || prinia_bucket(moment - leased.run_at) END, 1)
+          (kinds.was, - kinds.n),
+          (kinds.status, kinds.n),
+          ('claimed', kinds.n),
+          (CASE kinds.status WHEN 'Running' THEN 'wait:' || kinds.bucket END, kinds.n)
       ) AS change (what, n)
       WHERE change.what IS NOT NULL
-      GROUP BY leased.queue, change.what
+      GROUP BY kinds.queue, change.what
     )
     SELECT
       leased.id, leased.boot, leased.lease, leased.queue, leased.name, leased.args, leased.codec, leased.attempts, leased.max_attempts,

@@ -30,6 +30,7 @@ async def push_in(store: "Store", connection: Any, tasks: Sequence[NewTask]) -> 
     try:
         async with connection.transaction():
             answer = await connection.fetchrow(qualified(CALL, schema), *parameters(rows, store.clock_us(), announce=True))
-            return pushed(tasks, answer, await fetch(connection, schema, [id for id in answer["twins"] or () if id]))
+            twins = await fetch(connection, schema, [id for id in answer["twins"] or () if id])
+            return pushed(tasks, answer["pushed_at"], answer["seqs"], answer["twins"], twins)
     except DRIVER_ERRORS as error:
         raise explain(error, store.address) from error

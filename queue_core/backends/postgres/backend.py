@@ -14,7 +14,7 @@ from queue_core.outcome import Ack
 from queue_core.task import NewTask, Pushed
 from queue_core.worker_info import Beat, BeatReply, Registration
 
-CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("asyncpg", "psycopg", "sqlalchemy"))
+CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("asyncpg", "psycopg", "sqlalchemy"), remote=True)
 
 
 class PostgresBackend(RelationalBackend[Store]):

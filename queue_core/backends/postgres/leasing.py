@@ -1,6 +1,7 @@
 """A worker's turns: the acks that wait and the next claim travel in one statement."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABL
 from queue_core.backends.postgres.line import Line
 from queue_core.backends.relational.leases import LONGEST_DELAY
 from queue_core.backends.relational.tally import Changes
-from queue_core.errors import StoreUnavailable
+from queue_core.errors import PriniaError, StoreUnavailable
 from queue_core.expose import queue_topic
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack
@@ -150,7 +151,8 @@ class Turns:
 
     async def _hand_out(self, claim: _Claim, leased: Sequence[Any], end: Any, low: Low | None) -> None:
         if end["overdue"]:
-            await self._expire()
+            with contextlib.suppress(PriniaError):  # the housekeeping does it too
+                await self._expire()
         self._remember(claim, leased)
         tasks = [_rows.claim(row) for row in leased]
         due = None if end["next_due"] is None else max(0.0, end["next_due"] / 1_000_000)
@@ -179,7 +181,7 @@ class Turns:
 
     def _remember(self, claim: _Claim, leased: Sequence[Any]) -> None:
         """After a full claim of a backlog, where it began; after any other, nothing."""
-        if len(leased) < max(claim.limit, LOW_FROM) or len(set(claim.queues)) > 1:
+        if len(leased) < max(claim.limit, LOW_FROM):
             self._low.pop(claim.boot, None)
             return
         first = leased[0]

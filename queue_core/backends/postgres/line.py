@@ -59,10 +59,6 @@ class Line:
             if connection is not None:
                 await end(connection)
 
-    def abandon(self) -> None:
-        """Drop the connection without a word: its event loop, or the process that made it, is gone."""
-        self._connection = None
-
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[Connection]:
         """The connection, for one user. Raises StoreUnavailable in place of the driver's errors when it is lost, does not answer, or refuses."""

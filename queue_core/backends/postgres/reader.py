@@ -8,7 +8,7 @@ import asyncpg
 from queue_core.backends._rows import Row
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.binding import arguments, compiled
-from queue_core.backends.postgres.failures import DRIVER_ERRORS, explain
+from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST_IN_BETWEEN, explain
 from queue_core.backends.postgres.line import Connection, connect, not_open
 from queue_core.errors import PriniaError, StoreUnavailable
 
@@ -58,6 +58,12 @@ class Reader:
         """All rows that the statement ``name`` returns. Raises StoreUnavailable, also for a query that takes too long."""
         sql, parameters = compiled(name, self._address.schema)
         bound = arguments(parameters, values)
+        try:
+            return await self._fetch(sql, bound)
+        except LOST_IN_BETWEEN:
+            pass  # since the last read; another connection may do
+        except DRIVER_ERRORS as error:
+            raise self._explained(error) from error
         try:
             return await self._fetch(sql, bound)
         except DRIVER_ERRORS as error:

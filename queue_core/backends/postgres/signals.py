@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import asyncpg
+
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.failures import DRIVER_ERRORS, POOLER
 from queue_core.backends.postgres.line import Connection, connect, end
@@ -64,6 +66,8 @@ class Signals:
         self._seen: Mapping[Topic, Any] | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._asking = False
+        self._connected = False
+        self._polls = address.mode == "poll"
         self._closed = False
         self._spawn(self._serve_all() if address.mode == "listen" else self._poll())
 
@@ -85,7 +89,7 @@ class Signals:
         self._closed = True
         self._something.set()
         background = list(self._background)
-        if background:
+        if self._pending or self._connected:
             await asyncio.wait(background, timeout=ANSWER_LIMIT)
         for task in background:
             task.cancel()
@@ -99,26 +103,28 @@ class Signals:
     # --- the connection --------------------------------------------------------------------------------
 
     async def _serve_all(self) -> None:
-        """Serve one connection after the other."""
+        """Serve one connection after the other, with growing pauses while none lasts."""
+        clock = asyncio.get_running_loop()
         pause = _SHORTEST
-        while not self._closed:
+        while not self._closed or self._pending:
             await self._something.wait()
+            began = clock.time()
             try:
-                connection = await connect(self._address, "signals")
+                await self._serve(await connect(self._address, "signals"))
             except DRIVER_ERRORS as error:
-                _log.debug("The store %s cannot be listened to: %s", self._address.shown, error)
+                _log.info("The store %s cannot be listened to, and it is tried again: %s", self._address.shown, error or type(error).__name__)
+                pause = _SHORTEST if clock.time() - began > PING_EVERY else min(pause * 2, _LONGEST)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
-                pause = min(pause * 2, _LONGEST)
-                continue
-            pause = _SHORTEST
-            await self._serve(connection)
 
     async def _serve(self, connection: Connection) -> None:
-        """Tell and listen on ``connection`` until it is lost or the store is closed."""
+        """Tell and listen on ``connection`` until the store is closed. Raises what ends the connection before."""
         connection.add_termination_listener(lambda _: self._something.set())
         listening = False
+        self._connected = True
         try:
-            while not connection.is_closed():
+            while True:
+                if connection.is_closed():
+                    raise ConnectionResetError("the connection was lost")
                 if self._hub.has_listeners and not listening:
                     listening = True
                     await self._listen(connection)
@@ -128,29 +134,38 @@ class Signals:
                     return
                 else:
                     await self._rest(connection, listening)
-        except DRIVER_ERRORS as error:
-            _log.info("The connection that listens to the store %s was lost and is made anew: %s", self._address.shown, error or type(error).__name__)
         finally:
+            self._connected = False
             self._something.set()
             await end(connection)
 
     async def _listen(self, connection: Connection) -> None:
         """Listen, then look at everything that may have been missed; or, where nothing can be heard, look again and again."""
-        async with asyncio.timeout(ANSWER_LIMIT):
-            await connection.add_listener(self._address.schema, self._receive)
-        self._heard_myself.clear()
-        await self._notify(connection, json.dumps({"s": self._me}))
-        try:
-            async with asyncio.timeout(ANSWER_LIMIT):
-                await self._heard_myself.wait()
-        except TimeoutError:
-            _log.warning("The store %s never answers to LISTEN, so it is asked for changes again and again. %s.", self._address.shown, POOLER)
+        if not await self._hears(connection) and not self._polls:
+            _log.warning("The store %s does not answer to LISTEN, so it is asked for changes again and again. %s.", self._address.shown, POOLER)
+            self._polls = True
             self._spawn(self._poll())
         self._everything()
 
+    async def _hears(self, connection: Connection) -> bool:
+        """Begin to listen; whether a message to ourselves arrives. A standby and a transaction pooler let none through."""
+        self._heard_myself.clear()
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT):
+                await connection.add_listener(self._address.schema, self._receive)
+                await self._notify(connection, json.dumps({"s": self._me}))
+                await self._heard_myself.wait()
+        except (TimeoutError, asyncpg.ReadOnlySQLTransactionError):
+            return False
+        return True
+
     async def _send(self, connection: Connection) -> None:
         message, self._pending = self._pending, Message()
-        await self._notify(connection, message.encoded(self._me))
+        try:
+            await self._notify(connection, message.encoded(self._me))
+        except BaseException:
+            self._pending.add(message.changes, not message.moved)  # the next connection tells it
+            raise
         if not self._closed:
             await asyncio.sleep(WORK_WINDOW if message.is_work else TOPIC_WINDOW)
 
@@ -183,8 +198,8 @@ class Signals:
     def _hear(self, message: "Message") -> None:
         if message.moved:
             self._moved()
-        topics = message.topics | {queue_topic(queue) for queue in message.work}
-        self._hub.tell(Changes(dict.fromkeys(topics, 0), frozenset(message.work), frozenset(message.boots)))
+        message.topics |= {queue_topic(queue) for queue in message.work}
+        self._hub.tell(message.changes)
         self._ask_for_ends()
 
     def _everything(self) -> None:
@@ -255,6 +270,11 @@ class Message:
     def is_work(self) -> bool:
         """Whether workers wait for it."""
         return bool(self.work or self.boots)
+
+    @property
+    def changes(self) -> Changes:
+        """What it tells of."""
+        return Changes(dict.fromkeys(self.topics, 0), frozenset(self.work), frozenset(self.boots))
 
     def add(self, changes: Changes, plain: bool) -> None:
         """Tell of ``changes`` too."""

@@ -1,6 +1,5 @@
 """What every test may ask for: a real PostgreSQL, a served board, a real browser."""
 
-import asyncio
 import inspect
 import os
 import sys
@@ -13,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests import chromium, pg
+from tests.stores import Schemas
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page, Request
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 sys.path.append(str(Path(__file__).parent))  # last, so that no folder of tests hides a package
 
 BROWSER_FIXTURES: Final = {"browser", "page"}
-POSTGRES_FIXTURES: Final = {"pg_url", "pg_schema", "postgres_store"}
+POSTGRES_FIXTURES: Final = {"pg_url", "pg_schema", "pg_schemas", "postgres_store", "fresh_postgres_store"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -73,28 +73,36 @@ async def pg_schema(pg_url: str, request: pytest.FixtureRequest) -> AsyncIterato
         await connection.close()
 
 
+@pytest.fixture(scope="session")
+def pg_schemas(pg_url: str) -> Iterator[Schemas]:
+    """The schemas of this test process."""
+    schemas = Schemas(pg_url)
+    yield schemas
+    schemas.close()
+
+
 @pytest.fixture
-def postgres_store(pg_url: str) -> Iterator[str]:
-    """The URL of a fresh PostgreSQL store: a schema that is dropped after the test."""
-    schema = f"t{os.getpid()}_{time.monotonic_ns()}"
-    yield f"{pg_url}?schema={schema}"
-    asyncio.run(_drop(pg_url, schema))
+def postgres_store(pg_schemas: Schemas) -> str:
+    """The URL of an empty PostgreSQL store, whose schema earlier tests used too."""
+    return pg_schemas.empty()
 
 
-async def _drop(url: str, schema: str) -> None:
-    import asyncpg
-
-    connection = await asyncpg.connect(url)
-    await connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
-    await connection.close()
+@pytest.fixture
+def fresh_postgres_store(pg_schemas: Schemas) -> Iterator[str]:
+    """The URL of a PostgreSQL store that is still to be made: for tests of that, and of processes that outlive a careless test."""
+    url = pg_schemas.fresh()
+    yield url
+    pg_schemas.drop(url)
 
 
 # --- a served board --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    """The URL of a fresh SQLite store."""
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh store: on SQLite, unless a test is marked with ON_EVERY_SERVED_STORE."""
+    if getattr(request, "param", "sqlite") == "postgres":
+        return str(request.getfixturevalue("fresh_postgres_store"))
     return f"sqlite:///{tmp_path / 'tasks.db'}"
 
 

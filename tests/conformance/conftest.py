@@ -9,12 +9,9 @@ import pytest_asyncio
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected, connect
 from tests.conformance.helpers import check_books
+from tests.stores import kinds
 
-STORES = {
-    "memory": "memory://{folder}",
-    "sqlite": "sqlite:///{folder}/tasks.db",
-    "postgres": "a fresh schema of a real server",
-}
+STORES = ("memory", "sqlite", "postgres")
 
 
 @pytest.fixture
@@ -23,12 +20,16 @@ def clock() -> HandWoundClock:
     return HandWoundClock()
 
 
-@pytest.fixture(params=[pytest.param(store, marks=[pytest.mark.postgres] if store == "postgres" else []) for store in STORES])
+@pytest.fixture(params=kinds(*STORES))
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a store of this test is; whoever connects to it again reaches the same tasks."""
-    if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_store"))
-    return STORES[request.param].format(folder=tmp_path)
+    match request.param:
+        case "memory":
+            return f"memory://{tmp_path}"
+        case "sqlite":
+            return f"sqlite:///{tmp_path}/tasks.db"
+        case _:
+            return str(request.getfixturevalue("postgres_store"))
 
 
 @pytest_asyncio.fixture

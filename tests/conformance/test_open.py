@@ -10,6 +10,12 @@ from queue_core.expose import Connected, connect
 from tests.conformance.helpers import beat, listed, new_task, push_one, registered
 
 
+@pytest.fixture
+def postgres_store(fresh_postgres_store: str) -> str:
+    """Here whoever opens a store makes it."""
+    return fresh_postgres_store
+
+
 async def test_a_store_that_is_not_open_says_so(url: str, clock: HandWoundClock) -> None:
     store = connect(url, clock=clock)
     for call in (

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -20,9 +20,9 @@ from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.outcome import Aborted, Deferred, Errored, Outcome, Released, Stopped, Succeeded, settle
 from queue_core.task import Claim, NewTask, TaskSummary
 from queue_core.worker_info import WorkerState
-from tests.conformance.conftest import STORES
 from tests.conformance.helpers import BOOM, ME, beat, listed, new_task, registration
 from tests.model.lifecycle import TTL, Lifecycle, ModelTask
+from tests.stores import Schemas
 
 T = TypeVar("T")
 QUEUES = ("a", "b")
@@ -43,7 +43,8 @@ settings.register_profile(
 class Days(RuleBasedStateMachine):
     """Random days in the life of one store."""
 
-    store: str
+    place: Callable[[str], str]
+    """The URL of an empty store, which may be in a folder."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +56,7 @@ class Days(RuleBasedStateMachine):
         self.ids: list[str] = []
         self.boots: list[BootId] = []
         self.claims: list[tuple[Claim, int]] = []
-        self.connected = connect(STORES[self.store].format(folder=self.folder.name), clock=self.clock)
+        self.connected = connect(self.place(self.folder.name), clock=self.clock)
         self.backend = self.connected.backend
         self.run(self.backend.open())
 
@@ -312,8 +313,21 @@ def _outcome(name: str, delay: int) -> Outcome:
     return outcomes[name]
 
 
+PLACES: dict[str, Callable[[str], str]] = {"memory": "memory://{}".format, "sqlite": "sqlite:///{}/tasks.db".format}
+EXAMPLES_ON_A_SERVER = 12
+
+
 @pytest.mark.timeout(400)  # a few seconds when all is well; a disagreement takes minutes to be made small
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", PLACES)
 def test_a_backend_agrees_with_the_model_through_random_days(store: str) -> None:
-    machine = type(f"Days_{store}", (Days,), {"store": store})
-    run_state_machine_as_test(machine, settings=settings.get_profile("prinia"))
+    live_through(store, PLACES[store])
+
+
+@pytest.mark.timeout(600)
+def test_postgres_agrees_with_the_model_through_random_days(pg_schemas: Schemas) -> None:
+    live_through("postgres", lambda folder: pg_schemas.empty(), max_examples=EXAMPLES_ON_A_SERVER)
+
+
+def live_through(store: str, place: Callable[[str], str], **changes: Any) -> None:
+    machine = type(f"Days_{store}", (Days,), {"place": staticmethod(place)})
+    run_state_machine_as_test(machine, settings=settings(settings.get_profile("prinia"), **changes))

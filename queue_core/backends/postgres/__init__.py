@@ -1,5 +1,6 @@
 """The store in a PostgreSQL database: durable, shared by many machines."""
 
+import importlib.util
 from typing import Any
 
 from queue_core.clock import Clock
@@ -10,15 +11,14 @@ from queue_core.expose import Connected
 def connect(url: str, *, clock: Clock | None = None, **unknown: Any) -> Connected:
     """The store that ``url`` names, not yet opened: ``postgresql://user:password@host:5432/database``.
 
-    ``?schema=NAME`` after it chooses the schema that holds the tables (``prinia``), ``?mode=poll`` works through a transaction pooler. Raises InvalidValue
-    for a URL that cannot be used, for options that a PostgreSQL store does not have, and when the driver is not installed.
+    ``?schema=NAME`` after it chooses the schema that holds the tables (``prinia``), ``?mode=poll`` works through a transaction pooler.
+
+    Raises InvalidValue for a URL that cannot be used, for options that a PostgreSQL store does not have, and when the driver is not installed.
     """
     if unknown:
         raise InvalidValue(f"A PostgreSQL store has the option clock, got {', '.join(sorted(unknown))}. Its settings are part of the URL.")
-    try:
-        import asyncpg as _
-    except ModuleNotFoundError as missing:
-        raise InvalidValue("A PostgreSQL store needs the driver asyncpg. Install it: pip install 'prinia[postgres]'.") from missing
+    if importlib.util.find_spec("asyncpg") is None:
+        raise InvalidValue("A PostgreSQL store needs the driver asyncpg. Install it: pip install 'prinia[postgres]'.")
 
     from queue_core.backends.postgres.address import address_of
     from queue_core.backends.postgres.backend import PostgresBackend

@@ -9,7 +9,10 @@ T = TypeVar("T")
 
 
 class Courier(Generic[T]):
-    """Calls ``carry`` with what was posted, one batch at a time. ``carry`` takes what it wants from the left of the queue, at least one, and raises nothing."""
+    """Calls ``carry`` with what was posted, one batch at a time.
+
+    ``carry`` takes what it wants from the left of the queue, at least one, and raises nothing.
+    """
 
     def __init__(self, carry: "Callable[[deque[T]], Awaitable[None]]") -> None:
         self._carry = carry

@@ -29,6 +29,7 @@ class PostgresExpose(RelationalExpose[Store]):
 
     async def push(self, tasks: Sequence[NewTask], *, actor: Actor) -> list[Pushed]:
         """Store tasks, recorded in the audit."""
+
         async def push_and_record(tx: Transaction) -> list[Pushed]:
             pushed = await push_in_transaction(tx, tasks)
             await record_push(tx, actor, pushed)

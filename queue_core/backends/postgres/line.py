@@ -24,7 +24,10 @@ _STEERING: Final = {"enable_seqscan": "off", "jit": "off"}
 
 
 async def connect(address: Address, purpose: str, settings: Mapping[str, str] | None = None, *, writing: bool = True) -> Connection:
-    """A new connection. In poll mode it carries no session state. ``writing``: of several hosts, to the one that takes writes. Raises asyncpg's errors."""
+    """A new connection. In poll mode it carries no session state. ``writing``: of several hosts, to the one that takes writes.
+
+    Raises asyncpg's errors.
+    """
     session = {} if address.mode == "poll" else {**_STEERING, **(settings or {})}
     options: dict[str, Any] = {"statement_cache_size": 0} if address.mode == "poll" else {}
     if writing and address.has_several_hosts:

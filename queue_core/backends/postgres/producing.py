@@ -11,7 +11,6 @@ from typing import Any, Final
 from queue_core.backends import _rows
 from queue_core.backends.postgres.binding import arguments, compiled, storable
 from queue_core.backends.postgres.line import Connection
-from queue_core.backends.postgres.schema import qualified
 from queue_core.backends.postgres.transaction import Transaction
 from queue_core.backends.relational.stage import DUE, DUE_LATER
 from queue_core.backends.relational.tally import QUEUES
@@ -21,13 +20,8 @@ from queue_core.expose import queue_topic
 from queue_core.task import NewTask, Pushed, Task
 
 Row = tuple[Any, ...]
-"""One task as ``prinia_push`` takes it: the elements of its arrays, in their order."""
+"""One task as ``push_one.sql`` takes it, and ``push.sql`` as elements of its arrays: the parameters after the first ones, in their order."""
 
-_FIELDS: Final = 16
-CALL: Final = f"SELECT pushed_at, seqs, twins, named FROM prinia_push({', '.join(f'${place}' for place in range(1, _FIELDS + 3))})"
-"""The clock's now, whether to announce, then the arrays."""
-_CALL_FOR_ONE: Final = f"SELECT pushed_at, place, twin, named FROM prinia_push_one({', '.join(f'${place}' for place in range(1, _FIELDS + 2))})"
-_MAKE_ROOM: Final = "SELECT pushed_at, seqs, named FROM prinia_make_room($1, $2, $3)"
 COPY_FROM: Final = 2_000
 """From how many tasks on they are copied into the table; below, one statement with arrays is as fast."""
 _COPIED: Final = (
@@ -70,7 +64,7 @@ def _delay(seconds: float | None) -> int | None:
 
 
 def parameters(rows: Sequence[Row], clock: int | None, *, announce: bool) -> list[Any]:
-    """What ``CALL`` is given for ``rows``."""
+    """What ``push.sql`` is given for ``rows``, in order."""
     return [clock, announce, *(list(column) for column in zip(*rows, strict=True))]
 
 
@@ -90,13 +84,13 @@ async def store(connection: Connection, schema: str, tasks: Sequence[NewTask], c
     if len(tasks) >= COPY_FROM and all(new.key is None for new in tasks):
         return await _copy(connection, schema, tasks, clock)
     rows = [row_of(new) for new in tasks]
-    answer = await connection.fetchrow(qualified(CALL, schema), *parameters(rows, clock, announce=False))
+    answer = await connection.fetchrow(compiled("push", schema)[0], *parameters(rows, clock, announce=False))
     twins = await fetch(connection, schema, [id for id in answer["twins"] or () if id])
     return Stored(pushed(tasks, answer["pushed_at"], answer["seqs"], answer["twins"], twins), answer["named"])
 
 
 async def _store_one(connection: Connection, schema: str, new: NewTask, clock: int | None) -> Stored:
-    now, seq, twin, named = await connection.fetchrow(qualified(_CALL_FOR_ONE, schema), clock, *row_of(new))
+    now, seq, twin, named = await connection.fetchrow(compiled("push_one", schema)[0], clock, *row_of(new))
     twins = await fetch(connection, schema, [twin]) if twin else {}
     return Stored(pushed([new], now, [seq], [twin], twins), named)
 
@@ -105,7 +99,7 @@ async def _copy(connection: Connection, schema: str, tasks: Sequence[NewTask], c
     """Rows are encoded while those before them are stored."""
     async with connection.transaction():
         queues = Counter(new.queue for new in tasks)
-        now, seqs, named = await connection.fetchrow(qualified(_MAKE_ROOM, schema), clock, list(queues), list(queues.values()))
+        now, seqs, named = await connection.fetchrow(compiled("make_room", schema)[0], clock, list(queues), list(queues.values()))
         records = (_record(new, seq, now) for new, seq in zip(tasks, seqs, strict=True))
         await connection.copy_records_to_table("tasks", schema_name=schema, columns=_COPIED, records=records)
     return Stored(pushed(tasks, now, seqs, None, {}), named)

@@ -5,7 +5,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
@@ -148,6 +148,4 @@ def _changes(tasks: Sequence[NewTask], named: bool) -> Changes:
 
 def _taken(error: asyncpg.UniqueViolationError) -> InvalidValue:
     id = str(error.detail or "").partition("=(")[2].partition(")")[0] or "of another"
-    return InvalidValue(
-        f"id must be new, but a task has the id {id} already. Leave the id out, or use key= to push a task only once."
-    )
+    return InvalidValue(f"id must be new, but a task has the id {id} already. Leave the id out, or use key= to push a task only once.")

@@ -20,7 +20,10 @@ def qualified(sql: str, schema: str) -> str:
 
 
 async def migrate(connection: Connection, address: Address) -> None:
-    """Apply the migrations that the store has not seen, in one transaction. Many processes may do so at once. Raises InvalidValue, asyncpg's errors."""
+    """Apply the migrations that the store has not seen, in one transaction. Many processes may do so at once.
+
+    Raises InvalidValue, asyncpg's errors.
+    """
     await _check(connection, address)
     if not await _missing(connection, address.schema):
         return

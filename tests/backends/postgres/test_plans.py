@@ -237,6 +237,14 @@ async def test_a_long_list_comes_in_order_and_is_not_sorted(connection: "asyncpg
     assert lists == ["Limit"], json.dumps(root, indent=1)
 
 
+@pytest.mark.parametrize("name", ["held", "leased_by", "queued_in", "targets"])
+async def test_a_statement_locks_tasks_in_the_order_of_their_ids(connection: "asyncpg.Connection[Any]", address: Address, name: str) -> None:
+    locks = await plan(connection, address, name)
+    assert locks["Node Type"] == "LockRows"
+    [rows] = locks["Plans"]
+    assert rows.get("Index Name") == "tasks_pkey" or rows["Sort Key"][0].startswith("id"), json.dumps(locks, indent=1)
+
+
 def _equal(node: Node) -> str:
     """The columns that an index is asked for one value of."""
     return " ".join(part.split()[0] for part in node.get("Index Cond", "").split("(") if " = " in part)

@@ -345,13 +345,38 @@ async def test_tasks_held_are_given_back_or_end_where_that_was_asked_for(store: 
 
 async def test_pruning_forgets_batches(store: Store) -> None:
     for number in range(3):
-        await store.change("mail", "pushed", at=NOW - number * MINUTE)
+        await store.change("post" if number % 2 else "mail", "pushed", at=NOW - number * MINUTE)
         await store.register(f"b{number}")
         await store.rows("end_worker", boot=f"b{number}", state="stopped", now=NOW)
-    await store.rows("name_queue", queue="mail", now=NOW)
+    for queue in ("mail", "post"):
+        await store.rows("name_queue", queue=queue, now=NOW)
     await store.fold()
     for name, left in (("prune_rollups", 1), ("prune_workers", 1)):
         values = {"span": "minute", "before": NOW + 1, "limit": 2}
         await store.rows(name, **{key: values[key] for key in positional(name, "postgres")[1]})
         table = {"prune_rollups": "prinia_rollups WHERE span = 'minute'", "prune_workers": "prinia_workers"}[name]
         assert await store.ask(f"SELECT count(*) FROM {table}") == [(left,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("expirable", {"now": NOW, "limit": 10}),
+        ("orphans", {"now": NOW, "limit": 10}),
+        ("prunable", {"ids": ["waits", "held", "done"], "status": "Done", "before": NOW}),
+        ("old_actions", {"before": NOW, "limit": 10}),
+    ],
+)
+async def test_what_one_transaction_takes_up_the_next_one_neither_takes_nor_waits_for(address: Address, name: str, values: dict[str, Any]) -> None:
+    async with connected(address) as first, connected(address) as second:
+        one, other = Store(first, address.schema), Store(second, address.schema)
+        await one.push("waits", expires_at=NOW - 1)
+        await one.push("held", status="Queued", stage=2, boot="unknown")
+        await one.push("done", status="Done", stage=None, done_at=NOW)
+        await one.rows("record_action", now=NOW, actor="me", action="kill", queue="mail", task_ids="[]", count=0, reason=None)
+        try:
+            async with first.transaction(), second.transaction():
+                assert len(await one.rows(name, **values)) == 1
+                assert await other.rows(name, **values) == []
+        finally:
+            await first.execute(qualified("TRUNCATE prinia_tasks, prinia_changes, prinia_queues, prinia_audit", address.schema))

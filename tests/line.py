@@ -30,8 +30,7 @@ class Listener:
         self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._place.bind(("127.0.0.1", 0))  # it never listens: it keeps the port ours while we refuse connections
         self._port = int(self._place.getsockname()[1])
-        userinfo, at, _ = parts.netloc.rpartition("@")
-        self.url = parts._replace(netloc=f"{userinfo}{at}127.0.0.1:{self._port}").geturl()
+        self.url = parts._replace(netloc="".join(parts.netloc.rpartition("@")[:2]) + f"127.0.0.1:{self._port}").geturl()
         self._door: socket.socket | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -67,7 +66,7 @@ class Listener:
         self._loop.add_reader(self._door, self._admit, self._door)
 
     async def shut(self) -> None:
-        """Accept no more connections; those that are there stay."""
+        """Accept no more; those that are there stay."""
         if self._door:
             self._loop.remove_reader(self._door)
             self._door.close()
@@ -102,6 +101,7 @@ class Listener:
 
     async def _attend(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self.serve(*await asyncio.open_connection(sock=connection))
 
 
@@ -145,13 +145,12 @@ class Line(Listener):
             await self.open()
 
     def delay(self, seconds: float) -> None:
-        """Let everything that comes from now on arrive so much later, in each direction; 0 ends that."""
+        """Let what comes from now on arrive so much later, in each direction; 0 ends that."""
         self._delay = seconds
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Connect to the server and carry both ways until both have said goodbye, or one end breaks."""
-        ends = [writer]
-        whole = False
+        ends, whole = [writer], False
         try:
             async with asyncio.TaskGroup() as ways:
                 there, back = Road(), Road()

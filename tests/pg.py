@@ -72,6 +72,7 @@ class Server:
     binaries: Path
 
     def __init__(self, *, durable: bool = False, settings: dict[str, str] | None = None) -> None:
+        self._paused = False
         self._settings = SETTINGS | ({} if durable else UNSAFE_BUT_QUICK) | (settings or {})
 
     def start(self) -> Self:
@@ -85,6 +86,7 @@ class Server:
         try:
             self._prepare(found)
             self._init_cluster()
+            self._choose_port()
             self._launch()
             self._wait_until_ready()
         except BaseException:
@@ -98,17 +100,27 @@ class Server:
             self._process.send_signal(signal.SIGTERM if WINDOWS else signal.SIGQUIT)
             self._process.wait(STOP_LIMIT)
 
+    def restart(self) -> None:
+        """Stop it as for maintenance, unless it has crashed, and start it again with the same port and data."""
+        self._shut_down()
+        self._launch()
+        self._wait_until_ready()
+
+    def pause(self) -> None:
+        """Freeze it until ``go_on``: connections are accepted and nothing answers. Not on Windows."""
+        self._paused = True
+        for pid in self._pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it thaw."""
+        self._paused = False
+        for pid in self._pids():
+            os.kill(pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop it and remove its folder. Safe to call twice."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM if WINDOWS else signal.SIGINT)
-            try:
-                self._process.wait(STOP_LIMIT)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        if self._log is not None:
-            self._log.close()
+        self._shut_down()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     __enter__ = start
@@ -133,13 +145,15 @@ class Server:
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
 
-    def _launch(self) -> None:
+    def _choose_port(self) -> None:
         self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def _launch(self) -> None:
         flags = ["-D", str(self._folder / "data"), "-h", "127.0.0.1", "-p", str(self.port), *([] if WINDOWS else ["-k", ""])]
         for name, value in self._settings.items():
             flags += ["-c", f"{name}={value}"]
-        self._log = (self._folder / "log").open("wb")
+        self._log = (self._folder / "log").open("ab")
         command = [str(self.binaries / f"postgres{EXE}"), *flags]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, **self._how)
 
@@ -152,9 +166,32 @@ class Server:
             time.sleep(0.01)
 
     def _is_ready(self) -> bool:
+        assert self._process is not None
         with contextlib.suppress(OSError, IndexError):
-            return (self._folder / "data" / "postmaster.pid").read_text().splitlines()[READY_LINE].strip() == "ready"
+            lines = (self._folder / "data" / "postmaster.pid").read_text().splitlines()
+            return lines[0] == str(self._process.pid) and lines[READY_LINE].strip() == "ready"  # a crashed one may have left its file
         return False
+
+    def _pids(self) -> Iterator[int]:
+        """First the postmaster, which then makes no more children; then these, where /proc tells. Elsewhere only new connections wait."""
+        assert self._process is not None
+        yield self._process.pid
+        for children in Path(f"/proc/{self._process.pid}/task").glob("*/children"):
+            yield from map(int, children.read_text().split())
+
+    def _shut_down(self) -> None:
+        """Stop it in fast mode: transactions are rolled back, clients sent away."""
+        if self._paused:
+            self.go_on()
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM if WINDOWS else signal.SIGINT)
+            try:
+                self._process.wait(STOP_LIMIT)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._log is not None:
+            self._log.close()
 
 
 def find_binaries() -> Path | None:

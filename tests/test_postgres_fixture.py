@@ -52,3 +52,44 @@ async def test_a_server_can_be_crashed_under_its_connections() -> None:
         with pytest.raises((asyncpg.PostgresError, OSError)):
             await connection.fetch("SELECT 1")
         connection.terminate()
+
+
+async def test_a_server_can_be_restarted_with_its_port_and_its_data() -> None:
+    with pg.Server() as server:
+        url = server.url
+        connection = await asyncpg.connect(url)
+        await connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
+        server.restart()
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await connection.fetch("SELECT 1")
+        connection.terminate()
+        assert server.url == url
+        connection = await asyncpg.connect(url)
+        assert await connection.fetchval("SELECT number FROM kept") == 42
+        await connection.close()
+
+
+async def test_a_crashed_server_can_be_restarted_and_has_what_was_committed() -> None:
+    with pg.Server(durable=True) as server:
+        connection = await asyncpg.connect(server.url)
+        await connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
+        server.kill()
+        connection.terminate()
+        server.restart()
+        connection = await asyncpg.connect(server.url)
+        assert await connection.fetchval("SELECT number FROM kept") == 42
+        await connection.close()
+
+
+async def test_a_paused_server_answers_when_it_goes_on() -> None:
+    with pg.Server() as server:
+        connection = await asyncpg.connect(server.url)
+        server.pause()
+        answer = asyncio.create_task(connection.fetchval("SELECT 42"))
+        newcomer = asyncio.create_task(asyncpg.connect(server.url))
+        done, _ = await asyncio.wait([answer, newcomer], timeout=0.1)
+        assert not done
+        server.go_on()
+        assert await answer == 42
+        await (await newcomer).close()
+        await connection.close()

@@ -6,6 +6,7 @@ re-exports the nouns that its answers are made of, so that the board has one doo
 """
 
 import importlib
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -459,11 +460,12 @@ class Connected:
     expose: Expose
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """``url`` as it may be shown."""
     before, separator, rest = url.partition("://")
     login, at, host = rest.rpartition("@")
     user, colon, _ = login.partition(":")
-    return f"{before}{separator}{user}{colon}{'…' if colon else ''}{at}{host}"
+    return f"{before}{separator}{user}{colon}{'…' if colon else ''}{at}{re.sub('(?<=[?&]password=)[^&]*', '…', host)}"
 
 
 def connect(url: str, **options: Any) -> Connected:
@@ -474,9 +476,7 @@ def connect(url: str, **options: Any) -> Connected:
     scheme, separator, _ = str(url).partition("://")
     if not separator or scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in sorted(SCHEMES))
-        raise UnknownScheme(
-            f"The store URL must start with one of {known}, got {_without_password(str(url))!r}. A SQLite file is sqlite:///tasks.db."
-        )
+        raise UnknownScheme(f"The store URL must start with one of {known}, got {without_password(str(url))!r}. A SQLite file is sqlite:///tasks.db.")
     module, _, function = SCHEMES[scheme].partition(":")
     return cast("Connected", getattr(importlib.import_module(module), function)(url, **options))
 

@@ -34,11 +34,33 @@ def test_a_store_that_is_neither_a_url_nor_an_app_hears_of_both(run: Prinia) -> 
     says(run("tasks", "list", "--store", "tasks.db"), USAGE, "sqlite:///tasks.db", "tasks:app", "got 'tasks.db'")
 
 
-@pytest.mark.parametrize("words", [["tasks", "list", "--store"], ["board"], ["doctor"], ["migrate", "--store"]])
+NAMING_A_STORE = pytest.mark.parametrize("words", [["tasks", "list", "--store"], ["board"], ["doctor"], ["migrate", "--store"]])
+
+
+@NAMING_A_STORE
 @pytest.mark.parametrize("login", ["u:secret", "u:se@secret/x", ":secret"])
-def test_a_password_is_not_repeated(run: Prinia, words: list[str], login: str) -> None:
-    ran = run(*words, f"postgresql://{login}@host/db")
-    says(ran, USAGE, "postgresql://", "@host/db")
+@pytest.mark.parametrize("scheme", ["mysql", "sqlite"])
+def test_a_password_is_not_repeated(run: Prinia, words: list[str], login: str, scheme: str) -> None:
+    ran = run(*words, f"{scheme}://{login}@host/db")
+    says(ran, USAGE, f"{scheme}://", "@host/db")
+    assert "secret" not in ran.stderr
+
+
+@NAMING_A_STORE
+@pytest.mark.parametrize(
+    "url", ["u:x/secret@host/db", "u:x#secret@host/db", "u:x:secret", "u:[secret@host/db", "u@host:secret/db", "u:x@host,h:secret/db"]
+)
+def test_a_url_that_the_password_spoils_is_not_repeated_at_all(run: Prinia, words: list[str], url: str) -> None:
+    ran = run(*words, f"postgresql://{url}")
+    says(ran, USAGE, "postgresql://user:password@host:5432/database")
+    assert "secret" not in ran.stderr
+
+
+@pytest.mark.parametrize("words", [["tasks", "list", "--store"], ["prune", "--store"], ["migrate", "--store"]])
+@pytest.mark.parametrize("url", ["u:secret@127.0.0.1:1/db", "u@127.0.0.1:1/db?password=secret&schema=shop"])
+def test_a_server_that_cannot_be_reached(run: Prinia, words: list[str], url: str) -> None:
+    ran = run(*words, f"postgresql://{url}")
+    says(ran, FAILED, "postgresql://u@127.0.0.1:1/db", "nothing answers there")
     assert "secret" not in ran.stderr
 
 

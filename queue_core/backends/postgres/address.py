@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from queue_core.errors import InvalidValue
 
@@ -12,6 +12,7 @@ Mode = Literal["listen", "poll"]
 
 DEFAULT_SCHEMA: Final = "prinia"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,47}")
+_HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d+)?")
 _OURS: Final = ("schema", "mode")
 _EXAMPLE = "Write postgresql://user:password@host:5432/database, and after it, if you need them, ?schema=shop&mode=poll."
 
@@ -40,15 +41,26 @@ class Address:
 
 
 def address_of(url: str) -> Address:
-    """The store that ``url`` names. Raises InvalidValue for a schema or mode that cannot be."""
-    parts = urlsplit(url)
+    """The store that ``url`` names. Raises InvalidValue for one that cannot be."""
+    parts = _parts(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     ours = {name: value for name, value in query if name in _OURS}
     rest = urlencode([(name, value) for name, value in query if name not in _OURS], quote_via=quote)
     dsn = urlunsplit(("postgresql", parts.netloc, parts.path, rest, ""))
-    if parts.fragment:
-        raise InvalidValue(f"The store URL must not have a fragment, got #{parts.fragment}. A # in a password is written %23. {_EXAMPLE}")
     return Address(dsn, _schema(ours.get("schema", DEFAULT_SCHEMA)), _mode(ours.get("mode", "listen")))
+
+
+def _parts(url: str) -> SplitResult:
+    """``url`` taken apart. What is wrong with it is said without repeating it, because a piece of the password may be in the wrong place."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InvalidValue(f"The host of the store URL cannot be read. {_EXAMPLE}") from None
+    if parts.fragment:
+        raise InvalidValue(f"The store URL must not have a fragment. A # in a password is written %23. {_EXAMPLE}")
+    if not all(_HOST.fullmatch(host) for host in parts.netloc.rpartition("@")[2].split(",")):
+        raise InvalidValue(f"The store URL must have a host and a port that is a number. A / in a password is written %2F, a : is %3A. {_EXAMPLE}")
+    return parts
 
 
 def _schema(name: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from queue_core.errors import InvalidValue
+from queue_core.expose import without_password
 
 _SCHEME = "sqlite://"
 _EXAMPLES = "Write sqlite:///tasks.db for a file here, sqlite:////srv/tasks.db for an absolute path."
@@ -12,13 +13,13 @@ _EXAMPLES = "Write sqlite:///tasks.db for a file here, sqlite:////srv/tasks.db f
 
 def path_of(url: str) -> Path:
     """The file that ``url`` names. Raises InvalidValue when it names none, or one that cannot be used."""
-    rest = url.removeprefix(_SCHEME)
+    rest, shown = url.removeprefix(_SCHEME), without_password(url)
     if rest.strip("/") in {"", ":memory:"}:
-        raise InvalidValue(f"The store URL {url!r} names no file. {_EXAMPLES} A store in memory is memory://.")
+        raise InvalidValue(f"The store URL {shown!r} names no file. {_EXAMPLES} A store in memory is memory://.")
     if not rest.startswith("/"):
-        raise InvalidValue(f"The store URL {url!r} names the host {rest.partition('/')[0]!r}; SQLite has none. {_EXAMPLES}")
+        raise InvalidValue(f"The store URL {shown!r} names a host, and SQLite has none. {_EXAMPLES}")
     if "?" in rest or "#" in rest:
-        raise InvalidValue(f"The store URL {url!r} must not have a query or fragment; pass options to connect() by name. {_EXAMPLES}")
+        raise InvalidValue(f"The store URL {shown!r} must not have a query or fragment; pass options to connect() by name. {_EXAMPLES}")
     path = Path(unquote(rest[1:]))
     _check(path)
     return path

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from queue_core.cli.failure import CommandFailed, UsageError
-from queue_core.expose import Actor, Connected, Expose, connect
+from queue_core.expose import Actor, Connected, Expose, connect, without_password
 
 if TYPE_CHECKING:
     from queue_core.app import App
+    from queue_core.backends.postgres.address import Address
 
 VARIABLE: Final = "PRINIA_STORE"
 
@@ -28,10 +29,10 @@ def named(args: argparse.Namespace) -> str:
 
 
 def connection(store: str, *, create: bool = False) -> Connected:
-    """Both contracts of ``store``, not yet opened. ``create``: a SQLite file may be made.
+    """Both contracts of ``store``, not yet opened. ``create``: it may be made where there is none.
 
     Raises UsageError for what is not a store, CommandFailed where there is none yet: a command with a mistyped name must
-    not answer from a fresh, empty store.
+    not answer from a fresh, empty store. Not inside a running event loop.
     """
     app = app_named(store)
     if app is not None:
@@ -39,21 +40,45 @@ def connection(store: str, *, create: bool = False) -> Connected:
     if store.startswith("memory:"):
         raise UsageError("memory:// lives inside one process, and this is another one. Use sqlite:///tasks.db to share a store.")
     connected = connect(store)  # raises for what is no URL of a store
-    path = sqlite_file(store)
-    if path is not None and not create and not path.exists():
-        raise CommandFailed(f"There is no store at {path}. Check the name, or make one: prinia migrate --store {shlex.quote(store)}")
+    if not create and is_missing(store):
+        where, shown = sqlite_file(store) or connected.expose.location, shlex.quote(without_password(store))
+        raise CommandFailed(f"There is no store at {where}. Check the name, or make one: prinia migrate --store {shown}")
     return connected
+
+
+def is_missing(store: str) -> bool:
+    """Whether ``store`` has still to be made. A server that cannot be asked counts as one that has it."""
+    path, address = sqlite_file(store), server(store)
+    if address is not None:
+        from queue_core.cli.server import is_absent  # only here: it needs the driver
+
+        return is_absent(address)
+    return path is not None and not path.exists()
 
 
 def sqlite_file(store: str) -> Path | None:
     """The file of a SQLite store; None for a store of another kind."""
-    app = app_named(store)
-    url = store if app is None else app.url
+    url = _url(store)
     if not url.startswith("sqlite:"):
         return None
     from queue_core.backends.sqlite.location import path_of
 
     return path_of(url)
+
+
+def server(store: str) -> "Address | None":
+    """Where a PostgreSQL store is; None for a store of another kind."""
+    url = _url(store)
+    if not url.startswith(("postgres:", "postgresql:")):
+        return None
+    from queue_core.backends.postgres.address import address_of
+
+    return address_of(url)
+
+
+def _url(store: str) -> str:
+    app = app_named(store)
+    return store if app is None else app.url
 
 
 def app_named(store: str) -> "App | None":
@@ -68,9 +93,8 @@ def app_named(store: str) -> "App | None":
 
 
 @asynccontextmanager
-async def opened(store: str, *, create: bool = False) -> AsyncIterator[Expose]:
-    """The read-and-act contract of ``store``, opened and closed."""
-    expose = connection(store, create=create).expose
+async def opened(expose: Expose) -> AsyncIterator[Expose]:
+    """``expose``, opened and closed."""
     await expose.open()
     try:
         yield expose
@@ -80,9 +104,10 @@ async def opened(store: str, *, create: bool = False) -> AsyncIterator[Expose]:
 
 def with_store(args: argparse.Namespace, ask: Callable[[Expose], Awaitable[int]]) -> int:
     """Open the store that ``args`` name, ask, close it; the exit code."""
+    expose = connection(named(args)).expose
 
     async def main() -> int:
-        async with opened(named(args)) as expose:
+        async with opened(expose):
             return await ask(expose)
 
     return asyncio.run(main())

@@ -4,20 +4,19 @@ import argparse
 import asyncio
 import sys
 
-from queue_core.backend import Retention
+from queue_core.backend import Backend, Retention
 from queue_core.cli.failure import OK
-from queue_core.cli.store import connection, named, opened, sqlite_file
+from queue_core.cli.store import connection, is_missing, named, opened
 from queue_core.cli.words import many, seconds
 
 
 def migrate(args: argparse.Namespace) -> int:
     """Make the store, or bring it up to date: what opening does."""
-
-    path = sqlite_file(named(args))
-    made = "was made and is" if path is not None and not path.exists() else "is"
+    made = "was made and is" if is_missing(named(args)) else "is"
+    expose = connection(named(args), create=True).expose
 
     async def main() -> int:
-        async with opened(named(args), create=True) as store:
+        async with opened(expose) as store:
             print(f"{store.kind} {store.location} {made} up to date.")
         return OK
 
@@ -27,11 +26,10 @@ def migrate(args: argparse.Namespace) -> int:
 def prune(args: argparse.Namespace) -> int:
     """Remove what retention no longer keeps, batch by batch, saying how far it is."""
     retention = Retention(done=seconds(args.done), killed=seconds(args.killed))
-    return asyncio.run(_prune(named(args), retention))
+    return asyncio.run(_prune(connection(named(args)).backend, retention))
 
 
-async def _prune(store: str, retention: Retention) -> int:
-    backend = connection(store).backend
+async def _prune(backend: Backend, retention: Retention) -> int:
     await backend.open()
     try:
         removed = 0

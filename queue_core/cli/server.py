@@ -1,0 +1,54 @@
+"""A PostgreSQL store as commands meet it before it is opened, because opening makes what is not there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from queue_core.backends.postgres.address import Address
+from queue_core.backends.postgres.failures import DRIVER_ERRORS
+from queue_core.backends.postgres.line import Connection, connect, end
+
+
+def is_absent(address: Address) -> bool:
+    """Whether the server answers that the schema has no tables of Prinia. What it does not answer is for opening to say."""
+    try:
+        return asyncio.run(_is_absent(address))
+    except DRIVER_ERRORS:
+        return False
+
+
+async def _is_absent(address: Address) -> bool:
+    async with reading(address) as connection:
+        return not await has_tables(connection, address.schema)
+
+
+@asynccontextmanager
+async def reading(address: Address) -> AsyncIterator[Connection]:
+    """A connection in a transaction that cannot write, as poolers want it. Raises asyncpg's errors."""
+    connection = await _reached(address)
+    try:
+        async with connection.transaction(readonly=True):
+            yield connection
+    finally:
+        await end(connection)
+
+
+async def _reached(address: Address) -> Connection:
+    """To the host that takes writes, or, where none does, to any."""
+    try:
+        return await connect(address, "looks")
+    except asyncpg.TargetServerAttributeNotMatched:
+        return await connect(address, "looks", writing=False)
+
+
+async def has_tables(connection: Connection, schema: str) -> bool:
+    """Whether Prinia's tables are in ``schema``, as far as the list of its migrations tells. Asks the catalogue, which everybody may read."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname = 'migrations' AND relnamespace = "
+            "(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1))",
+            schema,
+        )
+    )

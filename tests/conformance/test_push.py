@@ -8,7 +8,7 @@ from queue_core.backoff import Retry
 from queue_core.clock import HandWoundClock
 from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
-from queue_core.ids import new_task_id
+from queue_core.ids import QueueName, new_task_id
 from queue_core.status import Status
 from tests.conformance.helpers import claim, fetch, listed, new_task, push_one, registered
 
@@ -87,6 +87,28 @@ async def test_a_bulk_push_keeps_its_order(connected: Connected) -> None:
     tasks = await claim(connected, boot, limit=1500)
     assert [task.id for task in tasks] == [push.task.id for push in pushed]
     assert [push.task.seq for push in pushed] == sorted({push.task.seq for push in pushed})
+
+
+async def test_a_push_of_thousands_is_stored_like_any_other(connected: Connected, clock: HandWoundClock) -> None:
+    tags, metadata, retry = ("é", "b"), {"from": "import"}, Retry(min=1, max=2)
+    tasks = [
+        new_task(f"t{number % 7}", queue=QueueName(f"q{number % 3}"), priority=number % 5, tags=tags, metadata=metadata, retry=retry, timeout=1.5)
+        for number in range(2499)
+    ]
+    pushed = await connected.backend.push([*tasks, new_task("last", queue=QueueName("q0"), run_after=60.5, args=b"\x00\xff")])
+    assert [push.task.seq for push in pushed] == sorted({push.task.seq for push in pushed})
+    assert [await fetch(connected, push.task.id) for push in (pushed[0], pushed[1234], pushed[-1])] == [
+        push.task for push in (pushed[0], pushed[1234], pushed[-1])
+    ]
+    assert pushed[-1].task.run_at == clock.now() + timedelta(seconds=60.5)
+    assert {queue: counts.pending for queue, counts in (await connected.expose.counts()).items()} == {"q0": 834, "q1": 833, "q2": 833}
+
+
+async def test_a_push_of_thousands_is_stored_whole_or_not_at_all(connected: Connected) -> None:
+    taken = await push_one(connected)
+    with pytest.raises(InvalidValue, match=taken.id):
+        await connected.backend.push([*(new_task() for _ in range(2500)), new_task(id=taken.id)])
+    assert [task.id for task in await listed(connected)] == [taken.id]
 
 
 async def test_another_time_zone_means_the_same_moment(connected: Connected, clock: HandWoundClock) -> None:

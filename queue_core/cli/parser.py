@@ -9,7 +9,7 @@ from typing import Final, NoReturn, cast
 
 from queue_core.cli.failure import USAGE
 
-STORE_HELP: Final = "the store, as sqlite:///tasks.db or module:app (default: $PRINIA_STORE)"
+STORE_HELP: Final = "the store, as sqlite:///tasks.db, postgresql://user@host/database or module:app (default: $PRINIA_STORE)"
 Commands = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
 
 
@@ -234,9 +234,11 @@ def _add_upkeep(commands: "Commands[Parser]") -> None:
     doctor = commands.add_parser(
         "doctor",
         help="examine a store and say what is wrong with it",
-        description="Examine a store: its file, its settings, its workers, its numbers. Each finding has its cure; ends with 1 on any.",
+        description="Examine a store: its file or server, its settings, its workers, its numbers. Changes nothing. Each finding has its cure;\n"
+        "ends with 1 on any.",
         examples="""
             prinia doctor sqlite:///tasks.db
+            prinia doctor postgresql://app@db.example.com/shop
             prinia doctor --json
         """,
     )

@@ -39,6 +39,11 @@ def test_tasks_that_no_worker_serves(store: Prinia) -> None:
     assert "prinia worker" in wrong(ran)["queue"]
 
 
+def test_tasks_whose_time_has_not_come_need_no_worker(store: Prinia) -> None:
+    store("push", "mail", "greet", "--run-after", "1h")
+    assert store("doctor").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("statement", "what"),
     [

@@ -6,14 +6,13 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from queue_core.backends._statements import migrations
 from queue_core.backends.sqlite.location import read_only_uri
 from queue_core.backends.sqlite.schema import migrate
-from queue_core.cli.doctor.finding import Finding
+from queue_core.cli.doctor.finding import Examined, Finding, Waiting
 from queue_core.cli.words import many, size
 from queue_core.expose import WorkerState
 
@@ -26,26 +25,19 @@ NEEDED: Final = frozenset({"file", "schema", "indexes"})
 """What has to be well for the store to answer questions: its queries name the indexes that they need."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """How many due tasks of one name wait in one queue."""
-
-    queue: str
-    name: str
-    tasks: int
-
-
-def examine(path: Path) -> list[Finding]:
+def examine(path: Path) -> Examined:
     """Everything about the file, its settings and its tables."""
     findings = [_access(path), _disk(path), _file_system(path), _wal(path)]
+    waiting: list[Waiting] = []
     try:
         with reading(path) as connection:
             findings += [_journal(connection), _schema(connection)]
             if findings[-1].well:
                 findings += [check(connection) for check in CHECKS]
+                waiting = _waiting(connection)
     except sqlite3.Error as error:
         findings[0] = Finding("file", f"{path} cannot be read: {error}", "Is it a Prinia store, and complete? Restore it from a backup.")
-    return findings
+    return Examined(findings, all(finding.well for finding in findings if finding.what in NEEDED), waiting)
 
 
 @contextmanager
@@ -53,13 +45,6 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write."""
     with closing(sqlite3.connect(read_only_uri(path), uri=True, timeout=BUSY)) as connection:
         yield connection
-
-
-def waiting(path: Path) -> list[Waiting]:
-    """The due tasks by queue and name."""
-    with reading(path) as connection:
-        rows = connection.execute("SELECT queue, name, count(*) FROM prinia_tasks WHERE stage = 1 GROUP BY queue, name ORDER BY queue, name")
-        return [Waiting(*row) for row in rows]
 
 
 # --- the file --------------------------------------------------------------------------------------------
@@ -170,6 +155,11 @@ def _leases(connection: sqlite3.Connection) -> Finding:
     ).fetchone()
     cure = "They go back as soon as any worker lives: prinia worker module:app" if orphans else None
     return Finding("leases", f"{many(orphans, 'task')} held by workers that ended" if orphans else "none without a living worker", cure)
+
+
+def _waiting(connection: sqlite3.Connection) -> list[Waiting]:
+    rows = connection.execute("SELECT queue, name, count(*) FROM prinia_tasks WHERE stage = 1 GROUP BY queue, name ORDER BY queue, name")
+    return [Waiting(*row) for row in rows]
 
 
 CHECKS: Final[tuple[Callable[[sqlite3.Connection], Finding], ...]] = (_indexes, _counters, _leases)

@@ -1,5 +1,6 @@
 """What an examination found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -15,3 +16,22 @@ class Finding:
     def well(self) -> bool:
         """Whether nothing needs to be done."""
         return self.cure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many due tasks of one name wait in one queue."""
+
+    queue: str
+    name: str
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is to be said of a file or a server."""
+
+    findings: Sequence[Finding]
+    answers: bool = False
+    """Whether the store in it can be opened without changing it, and answers questions."""
+    waiting: Sequence[Waiting] = ()

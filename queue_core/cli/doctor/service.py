@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from queue_core.cli.doctor.file import Waiting
-from queue_core.cli.doctor.finding import Finding
+from queue_core.cli.doctor.finding import Finding, Waiting
 from queue_core.cli.words import duration, many, relative
 from queue_core.expose import Expose, QueueInfo, WorkerInfo
 
@@ -45,16 +44,16 @@ def _silent(workers: Sequence[WorkerInfo], now: datetime) -> Finding:
 
 def _unserved(queues: Iterable[QueueInfo], workers: Sequence[WorkerInfo], waiting: Sequence[Waiting], now: datetime) -> list[Finding]:
     living = [worker for worker in workers if worker.is_live(now)]
-    lonely = [queue.name for queue in queues if queue.counts.waiting and not any(queue.name in worker.queues for worker in living)]
+    lonely = [queue.name for queue in queues if queue.oldest_due and not any(queue.name in worker.queues for worker in living)]
     findings = [
-        Finding("queue", f"{name}: tasks wait and no live worker serves it", f"Start one: prinia worker module:app --queues {shlex.quote(name)}")
+        Finding("queue", f"{name}: tasks are due and no live worker serves it", f"Start one: prinia worker module:app --queues {shlex.quote(name)}")
         for name in lonely
     ]
     for group in waiting:
         if group.queue not in lonely and not any(_serves(worker, group) for worker in living):
             cure = "Deploy a worker whose app has a task of this name, or kill these tasks."
             findings.append(Finding("name", f"{many(group.tasks, 'task')} {group.name} in {group.queue}: no live worker knows the name", cure))
-    return findings or [Finding("serving", "every waiting task has a worker that serves it")]
+    return findings or [Finding("serving", "every due task has a worker that serves it")]
 
 
 def _serves(worker: WorkerInfo, group: Waiting) -> bool:

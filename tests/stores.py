@@ -12,13 +12,26 @@ import pytest
 T = TypeVar("T")
 LOCK_LIMIT: Final = "2s"
 """How long emptying and dropping wait for what an earlier test left open."""
-KEPT: Final = {"migrations", "folded"}
+KEPT: Final = {"migrations", "folded", "identity"}
 """Tables whose rows are the schema's own."""
 
 
 def kinds(*names: str) -> list[Any]:
     """Parameters for a fixture or a test that runs on each of these kinds of store."""
     return [pytest.param(name, marks=pytest.mark.postgres) if name == "postgres" else name for name in names]
+
+
+def url_of(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store of the kind that a fixture's parameter names. Whoever connects to it again reaches the same tasks."""
+    match request.param:
+        case "memory":
+            return f"memory://{request.getfixturevalue('tmp_path')}"
+        case "sqlite":
+            return f"sqlite:///{request.getfixturevalue('tmp_path')}/tasks.db"
+        case "postgres":
+            return str(request.getfixturevalue("postgres_store"))
+        case _:
+            raise AssertionError(request.param)
 
 
 ON_EVERY_SERVED_STORE: Final = pytest.mark.parametrize("store_url", kinds("sqlite", "postgres"), indirect=True)

@@ -1,4 +1,4 @@
-"""A store in memory, a board over it, and a client that speaks to it as a browser on the same machine would."""
+"""A store, a board over it, and a client that speaks to it as a browser on the same machine would."""
 
 from collections.abc import AsyncIterator
 
@@ -8,11 +8,18 @@ import pytest
 from board import Board
 from queue_core.expose import Connected, connect
 from tests.board.helpers import client_of
+from tests.stores import kinds, url_of
+
+
+@pytest.fixture(params=kinds("sqlite", "postgres"))
+def url(request: pytest.FixtureRequest) -> str:
+    """Where a store of this test is."""
+    return url_of(request)
 
 
 @pytest.fixture
-async def connected() -> AsyncIterator[Connected]:
-    store = connect("memory://")
+async def connected(url: str) -> AsyncIterator[Connected]:
+    store = connect(url)
     await store.expose.open()
     yield store
     await store.expose.close()

@@ -1,8 +1,6 @@
 """Live pages: one rendering for all, nothing lost, nobody held up."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +11,17 @@ from board.live.patch import Patch, data_lines
 from board.live.subscriber import MOST_PLACES, Subscriber
 from board.rendering import Renderer
 from board.screen import Fragment
-from queue_core.expose import Actor, Connected, Status, StoreUnavailable, connect
+from queue_core.expose import Actor, Connected, Status, StoreUnavailable
 from tests.board.helpers import client_of, eventually, ids_in, live_of, push, reading, task_in
+from tests.stores import kinds, url_of
 
 ME = Actor(name="olga")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def connected(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Connected]:
-    store = connect("memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/tasks.db")
-    await store.expose.open()
-    yield store
-    await store.expose.close()
+@pytest.fixture(params=kinds("memory", "sqlite", "postgres"))
+def url(request: pytest.FixtureRequest) -> str:
+    """Where a store of this test is; each kind tells of changes in its own way."""
+    return url_of(request)
 
 
 class Counting(Renderer):

@@ -82,9 +82,8 @@ async def test_a_mounted_board_streams_and_acts(board: Board, connected: Connect
         assert "Pending" in await reader.until(f'id="task-{task.id}"')
 
 
-async def test_two_boards_in_one_app_do_not_meet() -> None:
-    one, two = connect("memory://"), connect("memory://")
-    await one.expose.open()
+async def test_two_boards_in_one_app_do_not_meet(connected: Connected) -> None:
+    one, two = connected, connect("memory://")
     await two.expose.open()
     host = FastAPI()
     host.mount("/one", Board(one.expose, title="One"))
@@ -128,8 +127,8 @@ async def test_a_server_without_raw_paths_is_served(board: Board, connected: Con
         assert (await client.get("/queues/%C3%A4%20b")).status_code == 200
 
 
-async def test_a_store_given_by_its_url_is_opened_at_the_first_request_and_closed_with_the_loop(tmp_path: Any) -> None:
-    board = Board(f"memory://{tmp_path.name}")
+async def test_a_store_given_by_its_url_is_opened_at_the_first_request_and_closed_with_the_loop(url: str) -> None:
+    board = Board(url)
     store = board._sites[0].store
     closed: list[bool] = []
     close = store.close
@@ -146,8 +145,8 @@ async def test_a_store_given_by_its_url_is_opened_at_the_first_request_and_close
     assert closed
 
 
-def test_a_board_serves_on_one_event_loop_after_the_other() -> None:
-    board = Board("memory://many-loops")
+def test_a_board_serves_on_one_event_loop_after_the_other(url: str) -> None:
+    board = Board(url)
 
     async def once() -> int:
         async with client_of(board) as client:
@@ -170,8 +169,8 @@ async def test_a_board_alone_runs_its_lifespan(board: Board) -> None:
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-async def test_a_real_server_serves_and_stops_at_once_while_a_page_is_open() -> None:
-    with BoardServer(Board("memory://served")) as server:
+async def test_a_real_server_serves_and_stops_at_once_while_a_page_is_open(url: str) -> None:
+    with BoardServer(Board(url)) as server:
         async with httpx2.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/tasks")).status_code == 200
             async with client.stream("GET", "/live?view=/tasks") as stream:
@@ -184,21 +183,22 @@ async def test_a_real_server_serves_and_stops_at_once_while_a_page_is_open() -> 
 
 
 HOST = """
+import os
 from fastapi import FastAPI
 from board import Board
 
 app = FastAPI()
-app.mount("/ops/queue", Board("memory://"))
+app.mount("/ops/queue", Board(os.environ["STORE"]))
 """
 
 
-async def test_a_plain_uvicorn_host_stops_soon_while_a_page_is_open(tmp_path: Path) -> None:
+async def test_a_plain_uvicorn_host_stops_soon_while_a_page_is_open(tmp_path: Path, url: str) -> None:
     (tmp_path / "host.py").write_text(HOST)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = str(listener.getsockname()[1])
     command = [sys.executable, "-m", "uvicorn", "host:app", "--port", port, "--log-level", "error"]
-    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd()), "STORE": url})
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await eventually(lambda: _answers(client))
@@ -305,8 +305,8 @@ async def test_a_store_that_cannot_be_opened_is_tried_again(connected: Connected
         assert (await client.get("/tasks")).status_code == 200
 
 
-async def test_a_store_that_its_host_closes_is_opened_again(tmp_path: Path) -> None:
-    app = App(f"sqlite:///{tmp_path}/tasks.db")
+async def test_a_store_that_its_host_closes_is_opened_again(url: str) -> None:
+    app = App(url)
 
     @app.task
     async def double(number: int) -> int:

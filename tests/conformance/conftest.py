@@ -1,7 +1,6 @@
 """The stores that the suite runs on. A new backend is one more line in STORES."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -9,9 +8,9 @@ import pytest_asyncio
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected, connect
 from tests.conformance.helpers import check_books
-from tests.stores import kinds
+from tests.stores import kinds, url_of
 
-STORES = ("memory", "sqlite", "postgres")
+STORES = kinds("memory", "sqlite", "postgres")
 
 
 @pytest.fixture
@@ -20,16 +19,10 @@ def clock() -> HandWoundClock:
     return HandWoundClock()
 
 
-@pytest.fixture(params=kinds(*STORES))
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=STORES)
+def url(request: pytest.FixtureRequest) -> str:
     """Where a store of this test is; whoever connects to it again reaches the same tasks."""
-    match request.param:
-        case "memory":
-            return f"memory://{tmp_path}"
-        case "sqlite":
-            return f"sqlite:///{tmp_path}/tasks.db"
-        case _:
-            return str(request.getfixturevalue("postgres_store"))
+    return url_of(request)
 
 
 @pytest_asyncio.fixture

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from queue_core.backends._rows import clean
 from queue_core.backends._statements import positional
 from queue_core.backends.postgres.schema import qualified
+
+_LAST_CASED: Final = 0x1E943
+"""The last letter of Unicode that has two cases."""
 
 
 @cache
@@ -45,5 +48,16 @@ def findable(text: str | None) -> list[str] | None:
     if text is None:
         return None
     needle = storable(text) or ""
-    forms = [(form, letter) for letter in set(needle) if not letter.isascii() for form in {letter.upper(), letter.title()} if len(form) == 1]
+    forms = [(form, letter) for letter in set(needle) for form in _other_forms().get(letter, "")]
     return [needle, "".join(form for form, _ in forms), "".join(letter for _, letter in forms)]
+
+
+@cache
+def _other_forms() -> Mapping[str, str]:
+    """For each letter the letters beyond ASCII that are told from it by their case only."""
+    forms: dict[str, str] = {}
+    for form in map(chr, range(0x80, _LAST_CASED + 1)):
+        letter = form.casefold()
+        if letter != form and len(letter) == 1:
+            forms[letter] = forms.get(letter, "") + form
+    return forms

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from queue_core.backends.postgres.producing import push_in_transaction
 from queue_core.backends.postgres.store import Store
 from queue_core.backends.postgres.transaction import Transaction
+from queue_core.backends.relational import managing
 from queue_core.backends.relational.expose import RelationalExpose
-from queue_core.backends.relational.managing import record_push
-from queue_core.expose import Actor
+from queue_core.expose import Actor, QueueInfo
+from queue_core.ids import QueueName
 from queue_core.task import NewTask, Pushed
 
 
@@ -27,12 +28,22 @@ class PostgresExpose(RelationalExpose[Store]):
         """The database, without the password."""
         return self._store.address.shown
 
+    async def pause(self, queue: QueueName, *, actor: Actor) -> QueueInfo:
+        """Let no worker claim from a queue, nor finish a claim that is under way."""
+
+        async def pause_alone(tx: Transaction) -> None:
+            await tx.row("lock_queue", queue=queue)
+            await managing.pause(tx, queue, actor)
+
+        await self._store.operate(pause_alone)
+        return await self._known(queue)
+
     async def push(self, tasks: Sequence[NewTask], *, actor: Actor) -> list[Pushed]:
         """Store tasks, recorded in the audit."""
 
         async def push_and_record(tx: Transaction) -> list[Pushed]:
             pushed = await push_in_transaction(tx, tasks)
-            await record_push(tx, actor, pushed)
+            await managing.record_push(tx, actor, pushed)
             return pushed
 
         return await self._store.operate(push_and_record)

@@ -107,7 +107,8 @@ CREATE TABLE prinia_workers (
   cpu double precision
 );
 
-CREATE INDEX workers_live ON prinia_workers (name) WHERE stopped_at IS NULL;
+-- The last word on two living workers of one name; a first one says it more kindly.
+CREATE UNIQUE INDEX workers_live ON prinia_workers (name) WHERE stopped_at IS NULL;
 
 CREATE INDEX workers_ended ON prinia_workers (stopped_at) WHERE stopped_at IS NOT NULL;
 

@@ -186,6 +186,10 @@ BEGIN
   END IF;
 
   IF claiming IS NOT NULL THEN
+    -- Shared with all other claims; whoever pauses a queue takes it alone, so that after the pause nothing is leased any more.
+    PERFORM pg_advisory_xact_lock_shared(hashtext('{schema}.pause'), hashtext(asked.queue))
+    FROM (SELECT DISTINCT unnest(claim_queues) AS queue ORDER BY queue) AS asked;
+
     open_queues := ARRAY(
       SELECT asked.queue
       FROM (SELECT DISTINCT unnest(claim_queues) AS queue) AS asked

@@ -1,2 +1,2 @@
 -- Let workers of one name register one after the other.
-SELECT pg_advisory_xact_lock(hashtext('worker'), hashtext(CAST(:name AS text)))
+SELECT pg_advisory_xact_lock(hashtext('{schema}.worker'), hashtext(CAST(:name AS text)))

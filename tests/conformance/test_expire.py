@@ -8,7 +8,7 @@ import pytest
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
 from queue_core.status import KillReason, Status
-from tests.conformance.helpers import claim, claimed, failed, fetch, new_task, push_one, registered, status_of
+from tests.conformance.helpers import ask, claim, claimed, failed, fetch, new_task, push_one, registered, status_of
 
 
 @pytest.fixture
@@ -52,6 +52,13 @@ async def test_a_scheduled_task_expires_before_it_is_due(connected: Connected, c
     await push_one(connected, run_after=3600, **soon)
     clock.advance(10)
     assert await connected.backend.expire() == 1
+
+
+async def test_a_claim_names_no_time_for_a_scheduled_task_that_it_ended(connected: Connected, clock: HandWoundClock, soon: dict[str, Any]) -> None:
+    task = await push_one(connected, run_after=3600, **soon)
+    clock.advance(10)
+    next_due = (await ask(connected, await registered(connected))).next_due
+    assert (next_due is None) == (await status_of(connected, task.id) is Status.KILLED)
 
 
 async def test_a_task_in_a_workers_hands_does_not_expire(connected: Connected, clock: HandWoundClock, soon: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ END
 $$;
 
 -- When the next task of the queues is due: a scheduled one, or one that was due until the clock stepped back.
--- The latter are looked for priority by priority through the claim index, so that a backlog costs nothing.
+-- The latter are looked for priority by priority through the claim index, so that a backlog costs nothing. What has expired will never be due.
 CREATE FUNCTION prinia_next_due(queues text[], moment bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
@@ -43,14 +43,17 @@ BEGIN
   FOREACH asked IN ARRAY queues LOOP
     soonest := least(
       soonest,
-      (SELECT min(run_at) FROM prinia_tasks WHERE stage = 0 AND queue = asked AND status = 'Pending'),
-      (SELECT min(run_at) FROM prinia_tasks WHERE stage = 0 AND queue = asked AND status = 'Failed')
+      (SELECT min(run_at) FROM prinia_tasks WHERE stage = 0 AND queue = asked AND status = 'Pending' AND (expires_at IS NULL OR expires_at > moment)),
+      (SELECT min(run_at) FROM prinia_tasks WHERE stage = 0 AND queue = asked AND status = 'Failed' AND (expires_at IS NULL OR expires_at > moment))
     );
     rank := (SELECT min(- priority) FROM prinia_tasks WHERE stage = 1 AND queue = asked);
     WHILE rank IS NOT NULL LOOP
       soonest := least(
         soonest,
-        (SELECT min(run_at) FROM prinia_tasks WHERE stage = 1 AND queue = asked AND (- priority) = rank AND run_at > moment)
+        (
+          SELECT min(run_at) FROM prinia_tasks
+          WHERE stage = 1 AND queue = asked AND (- priority) = rank AND run_at > moment AND (expires_at IS NULL OR expires_at > moment)
+        )
       );
       rank := (SELECT min(- priority) FROM prinia_tasks WHERE stage = 1 AND queue = asked AND (- priority) > rank);
     END LOOP;

@@ -35,7 +35,7 @@ MEASUREMENTS = (
     Measurement(
         name="push_callers",
         title="Push, 100 callers in one process",
-        size=5_000,
+        size=10_000,
         quick=200,
         metrics=(Metric(name="tasks/s", goals=ours(40_000)),),
     ),
@@ -83,8 +83,8 @@ MEASUREMENTS = (
         quick=100,
         once=True,
         metrics=(
-            Metric(name="tasks/s in the first round"),
-            Metric(name="tasks/s in the last"),
+            Metric(name="tasks/s in the first two rounds"),
+            Metric(name="tasks/s in the last two"),
             Metric(name="last ÷ first", goals=ours(0.8)),
         ),
     ),
@@ -112,7 +112,7 @@ MEASUREMENTS = (
     Measurement(
         name="idle",
         title="A worker with nothing to do, and the first task after that",
-        size=10,
+        size=6,
         quick=1,
         metrics=(
             Metric(name="CPU % of a core", better=Better.LOWER, goals=ours(1)),

@@ -1,11 +1,11 @@
 """Apps to test workers with."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from queue_core import App
+from tests.stores import kinds, url_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -17,9 +17,14 @@ async def app() -> AsyncIterator[App]:
         yield app
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def stored_app(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[App]:
+@pytest.fixture(params=kinds("memory", "sqlite", "postgres"))
+def url(request: pytest.FixtureRequest) -> str:
+    """Where a store of each kind is."""
+    return url_of(request)
+
+
+@pytest.fixture
+async def stored_app(url: str) -> AsyncIterator[App]:
     """An app on each kind of store."""
-    url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'tasks.db'}"
     async with App(url) as app:
         yield app

@@ -19,6 +19,11 @@ from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
 
 
 @pytest.fixture
+def app(stored_app: App) -> App:
+    return stored_app
+
+
+@pytest.fixture
 def faulty(app: App) -> Iterator[FaultyBackend]:
     backend: Any = FaultyBackend(app.backend)
     app.backend = backend
@@ -107,9 +112,9 @@ async def test_an_ack_that_the_store_refuses_fails_one_task_and_not_its_neighbou
         assert "OverflowError: too much" in str((await becomes(bad, Status.KILLED)).error)
 
 
-async def test_a_worker_that_was_declared_lost_drops_its_work_and_starts_anew() -> None:
+async def test_a_worker_that_was_declared_lost_drops_its_work_and_starts_anew(url: str) -> None:
     clock = HandWoundClock()
-    async with App("memory://", clock=clock) as app:
+    async with App(url, clock=clock) as app:
         cancelled = asyncio.Event()
         events: list[Event] = []
         ran: list[int] = []
@@ -139,9 +144,9 @@ async def test_a_worker_that_was_declared_lost_drops_its_work_and_starts_anew() 
         assert [attempt.outcome for attempt in await attempts(app, handle)] == [AttemptOutcome.CRASHED, AttemptOutcome.SUCCEEDED]
 
 
-async def test_the_result_of_a_run_whose_lease_is_lost_is_dropped() -> None:
+async def test_the_result_of_a_run_whose_lease_is_lost_is_dropped(url: str) -> None:
     clock = HandWoundClock()
-    async with App("memory://", clock=clock) as app:
+    async with App(url, clock=clock) as app:
         gate = asyncio.Event()
         started = asyncio.Event()
         lost: list[Event] = []
@@ -164,9 +169,9 @@ async def test_the_result_of_a_run_whose_lease_is_lost_is_dropped() -> None:
         assert (task.status, task.result) == (Status.KILLED, None)
 
 
-async def test_progress_under_a_lost_lease_cancels_the_run() -> None:
+async def test_progress_under_a_lost_lease_cancels_the_run(url: str) -> None:
     clock = HandWoundClock()
-    async with App("memory://", clock=clock) as app:
+    async with App(url, clock=clock) as app:
         gate, started, held = asyncio.Event(), asyncio.Event(), []
 
         @app.task
@@ -253,9 +258,9 @@ async def test_a_store_that_fails_at_random_loses_no_task(app: App, faulty: Faul
     assert "ack" in faulty.failed
 
 
-async def test_of_tasks_that_workers_died_under_one_runs_at_a_time() -> None:
+async def test_of_tasks_that_workers_died_under_one_runs_at_a_time(url: str) -> None:
     clock = HandWoundClock()
-    async with App("memory://", clock=clock) as app:
+    async with App(url, clock=clock) as app:
         running = 0
         most = 0
         gate = asyncio.Event()
@@ -311,9 +316,9 @@ class Broken(Retry):
         return float("nan")
 
 
-async def test_a_retry_policy_that_fails_does_not_keep_the_task_from_its_ack() -> None:
+async def test_a_retry_policy_that_fails_does_not_keep_the_task_from_its_ack(url: str) -> None:
     clock = HandWoundClock()
-    app = App("memory://", clock=clock)
+    app = App(url, clock=clock)
 
     @app.task(max_attempts=3, retry=Broken())
     async def fail() -> None:

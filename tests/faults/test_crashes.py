@@ -12,6 +12,7 @@ from queue_core.codec import JsonCodec
 from queue_core.expose import Connected, Counts, QueueName, Status, TaskFilter, TaskId, connect
 from tests.faults.watching import Watcher, watched
 from tests.faults.workers import Site, eventually, site
+from tests.stores import ON_EVERY_SERVED_STORE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 WORK = QueueName("work")
@@ -47,11 +48,12 @@ async def until(connected: Connected, what: str, condition: "collections.abc.Cal
         return counts
 
 
-async def test_a_thousand_tasks_survive_two_killed_workers_and_the_board_shows_it(tmp_path: Path) -> None:
-    with site(tmp_path) as place:
+@ON_EVERY_SERVED_STORE
+async def test_a_thousand_tasks_survive_two_killed_workers_and_the_board_shows_it(store_url: str, tmp_path: Path) -> None:
+    with site(store_url, tmp_path) as place:
         connected = await opened(place)
         ids = await push(connected, *(new("step", number=number, pause=0.08) for number in range(TASKS)))
-        with watched(tmp_path, "/", "/workers") as (overview, workers):
+        with watched(store_url, "/", "/workers") as (overview, workers):
             await strike(connected, place, overview, workers)
         await account(connected, place, ids)
         await connected.backend.close()
@@ -106,8 +108,9 @@ async def crash_counts(connected: Connected, ids: list[TaskId]) -> dict[TaskId, 
     return {task.id: task.crashes for task in tasks}
 
 
-async def test_a_frozen_worker_changes_nothing_when_it_continues(tmp_path: Path) -> None:
-    with site(tmp_path) as place:
+@ON_EVERY_SERVED_STORE
+async def test_a_frozen_worker_changes_nothing_when_it_continues(store_url: str, tmp_path: Path) -> None:
+    with site(store_url, tmp_path) as place:
         connected = await opened(place)
         gate = tmp_path / "gate"
         (id,) = await push(connected, new("long", number=1, until=str(gate)))
@@ -132,8 +135,9 @@ async def test_a_frozen_worker_changes_nothing_when_it_continues(tmp_path: Path)
         await connected.backend.close()
 
 
-async def test_a_poison_task_ends_killed_and_its_neighbours_finish(tmp_path: Path) -> None:
-    with site(tmp_path) as place:
+@ON_EVERY_SERVED_STORE
+async def test_a_poison_task_ends_killed_and_its_neighbours_finish(store_url: str, tmp_path: Path) -> None:
+    with site(store_url, tmp_path) as place:
         connected = await opened(place)
         (poison,) = await push(connected, new("poison", number=0))
         neighbours = await push(connected, *(new("step", number=number) for number in range(1, 21)))
@@ -158,8 +162,9 @@ async def until_ended_or_idle(connected: Connected, process: "object", place: Si
             await asyncio.sleep(0.05)
 
 
-async def test_a_restarted_worker_with_the_same_name_leaves_nothing_stranded(tmp_path: Path) -> None:
-    with site(tmp_path) as place:
+@ON_EVERY_SERVED_STORE
+async def test_a_restarted_worker_with_the_same_name_leaves_nothing_stranded(store_url: str, tmp_path: Path) -> None:
+    with site(store_url, tmp_path) as place:
         connected = await opened(place)
         gate = tmp_path / "gate"
         await push(connected, new("long", number=1, until=str(gate)))
@@ -173,8 +178,9 @@ async def test_a_restarted_worker_with_the_same_name_leaves_nothing_stranded(tmp
         await connected.backend.close()
 
 
-async def test_a_handler_that_blocks_the_event_loop_is_not_declared_dead(tmp_path: Path) -> None:
-    with site(tmp_path) as place:
+@ON_EVERY_SERVED_STORE
+async def test_a_handler_that_blocks_the_event_loop_is_not_declared_dead(store_url: str, tmp_path: Path) -> None:
+    with site(store_url, tmp_path) as place:
         connected = await opened(place)
         await push(connected, new("hog", number=1, pause=5.0))
         place.worker("hogged", concurrency=1, lease_ttl=1.5)
@@ -186,8 +192,9 @@ async def test_a_handler_that_blocks_the_event_loop_is_not_declared_dead(tmp_pat
         await connected.backend.close()
 
 
-async def test_sigterm_drains_what_runs_and_gives_back_what_does_not(tmp_path: Path) -> None:
-    with site(tmp_path) as place:
+@ON_EVERY_SERVED_STORE
+async def test_sigterm_drains_what_runs_and_gives_back_what_does_not(store_url: str, tmp_path: Path) -> None:
+    with site(store_url, tmp_path) as place:
         connected = await opened(place)
         await push(connected, *(new("step", number=number, pause=0.5) for number in range(40)))
         process = place.worker("leaving", concurrency=4)
@@ -202,8 +209,9 @@ async def test_sigterm_drains_what_runs_and_gives_back_what_does_not(tmp_path: P
         await connected.backend.close()
 
 
-async def test_two_processes_run_each_handler_exactly_once(tmp_path: Path) -> None:
-    with site(tmp_path) as place:
+@ON_EVERY_SERVED_STORE
+async def test_two_processes_run_each_handler_exactly_once(store_url: str, tmp_path: Path) -> None:
+    with site(store_url, tmp_path) as place:
         connected = await opened(place)
         place.worker("one")
         place.worker("two")

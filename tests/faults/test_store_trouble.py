@@ -12,8 +12,8 @@ from tests.faults.workers import eventually, site
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
-async def test_a_worker_waits_out_a_locked_file_and_loses_nothing(tmp_path: Path) -> None:
-    with site(tmp_path) as place:
+async def test_a_worker_waits_out_a_locked_file_and_loses_nothing(store_url: str, tmp_path: Path) -> None:
+    with site(store_url, tmp_path) as place:
         connected = await opened(place)
         await push(connected, *(new("step", number=number) for number in range(200)))
         process = place.worker("patient", lease_ttl=30)

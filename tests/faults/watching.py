@@ -4,7 +4,6 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import quote
 
 import httpx2
@@ -69,9 +68,9 @@ def _patches(lines: Iterator[str]) -> Iterator[str]:
 
 
 @contextmanager
-def watched(folder: Path, *views: str) -> Iterator[list[Watcher]]:
-    """A real board over the store in ``folder``, and a watcher of each view."""
-    with BoardServer(Board(connect(f"sqlite:///{folder / 'tasks.db'}").expose)) as server:
+def watched(url: str, *views: str) -> Iterator[list[Watcher]]:
+    """A real board over the store at ``url``, and a watcher of each view."""
+    with BoardServer(Board(connect(url).expose)) as server:
         watchers = [Watcher(server.url, view) for view in views]
         for watcher in watchers:
             watcher.start()

@@ -18,12 +18,9 @@ ROOT = Path(__file__).parents[2]
 class Site:
     """One store, one diary, and the worker processes that serve it."""
 
+    url: str
     folder: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.folder / 'tasks.db'}"
 
     @property
     def diary(self) -> Path:
@@ -66,9 +63,9 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
+def site(url: str, folder: Path) -> Iterator[Site]:
     """A site whose processes do not outlive the test."""
-    place = Site(folder)
+    place = Site(url, folder)
     try:
         yield place
     finally:

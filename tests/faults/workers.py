@@ -28,12 +28,16 @@ class Site:
 
     def worker(self, name: str, *, concurrency: int = 10, lease_ttl: float = 2.0, shutdown_timeout: float = 10.0) -> subprocess.Popen[bytes]:
         """Start a worker process; its output goes to a file named after it."""
-        command = [
-            *(sys.executable, "-m", "tests.faults.serve", "--name", name, "--concurrency", str(concurrency)),
-            *("--lease-ttl", str(lease_ttl), "--shutdown-timeout", str(shutdown_timeout)),
-        ]
+        times = ("--lease-ttl", str(lease_ttl), "--shutdown-timeout", str(shutdown_timeout))
+        return self._start(name, "tests.faults.serve", "--name", name, "--concurrency", str(concurrency), *times)
+
+    def prinia_worker(self, name: str) -> subprocess.Popen[bytes]:
+        """Start a worker as people do: ``prinia worker``, with its own settings."""
+        return self._start(name, "board.cli", "worker", "tests.faults.tasks:app", "--name", name)
+
+    def _start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log)
+            process = subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, env=self.environment(), stdout=log, stderr=log)
         self.processes.append(process)
         return process
 

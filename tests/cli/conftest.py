@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from board.cli import main
+from tests.stores import kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +23,30 @@ class Ran:
 
 
 Prinia = Callable[..., Ran]
+ON_EVERY_STORE = pytest.mark.parametrize("url", kinds("sqlite", "postgres"), indirect=True)
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Prinia]:
+def url(request: pytest.FixtureRequest) -> str:
+    """What PRINIA_STORE names: a file in the folder of the test, unless a test is marked with ON_EVERY_STORE."""
+    if getattr(request, "param", "sqlite") == "postgres":
+        return str(request.getfixturevalue("fresh_postgres_store"))
+    return "sqlite:///tasks.db"
+
+
+def place_of(url: str) -> str:
+    """What commands call the store."""
+    return "SQLite tasks.db" if url.startswith("sqlite") else f"PostgreSQL {url}"
+
+
+@pytest.fixture
+def run(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Prinia]:
     """``run("tasks", "list")``: in an empty folder, with PRINIA_STORE naming a store that does not exist yet."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
 
     def run(*words: object, stdin: str = "", **env: str) -> Ran:
-        for name, value in {"PRINIA_STORE": "sqlite:///tasks.db", **env}.items():
+        for name, value in {"PRINIA_STORE": url, **env}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["prinia", *(str(word) for word in words)])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
@@ -63,7 +78,7 @@ def store(run: Prinia) -> Prinia:
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Path:
+def app(url: str, tmp_path: Path) -> Path:
     """A module with an app of three tasks."""
     module = tmp_path / "shop.py"
     module.write_text(
@@ -71,7 +86,7 @@ def app(tmp_path: Path) -> Path:
 import asyncio
 from queue_core import App
 
-app = App("sqlite:///tasks.db")
+app = App("URL")
 not_an_app = 3
 
 @app.task(queue="mail")
@@ -87,6 +102,6 @@ async def slow() -> str:
     print("slow has begun", flush=True)
     await asyncio.sleep(1)
     return "slow but done"
-"""
+""".replace("URL", url)
     )
     return module

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Prinia
+from tests.cli.conftest import ON_EVERY_STORE, Prinia, place_of
+
+pytestmark = ON_EVERY_STORE
 
 
 def push(run: Prinia, *words: object) -> str:
@@ -15,10 +17,12 @@ def push(run: Prinia, *words: object) -> str:
     return ran.stdout.split()[0]
 
 
-def test_migrate_makes_a_store_and_may_be_repeated(run: Prinia, tmp_path: Path) -> None:
-    assert run("migrate").stdout == "SQLite tasks.db was made and is up to date.\n"
-    assert run("migrate").stdout == "SQLite tasks.db is up to date.\n"
-    assert (tmp_path / "tasks.db").exists()
+def test_migrate_makes_a_store_and_may_be_repeated(run: Prinia, url: str) -> None:
+    assert "There is no store" in run("queues", "list").stderr
+    made = run("migrate").stdout
+    assert made.startswith(place_of(url)) and made.endswith(" was made and is up to date.\n")
+    assert run("migrate").stdout == made.replace("was made and is", "is")
+    assert run("queues", "list").returncode == 0
 
 
 def test_a_pushed_task_is_listed_and_shown(store: Prinia) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Prinia
+from tests.cli.conftest import ON_EVERY_STORE, Prinia
+
+pytestmark = ON_EVERY_STORE
 
 
 def shown(run: Prinia, *words: object) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import httpx2
 
-from tests.cli.conftest import Prinia
+from tests.cli.conftest import ON_EVERY_STORE, Prinia, place_of
+
+pytestmark = ON_EVERY_STORE
 
 PATIENCE = 60.0
 
@@ -48,11 +50,11 @@ def wait_for_state(run: Prinia, id: str, state: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_worker_says_what_it_runs_and_runs_it(store: Prinia, app: Path) -> None:
+def test_a_worker_says_what_it_runs_and_runs_it(store: Prinia, app: Path, url: str) -> None:
     id = store("push", "mail", "greet", '{"name": "Ada"}').stdout.split()[0]
     with process(app.parent, "worker", "shop:app", "--name", "ada", "--concurrency", "3") as worker:
         banner = read_until(worker, "stop ")
-        for words in ("shop:app", "SQLite tasks.db", "files, mail, slow", "broken, greet, slow", "3"):
+        for words in ("shop:app", place_of(url), "files, mail, slow", "broken, greet, slow", "3"):
             assert words in banner
         wait_for_state(store, id, "Done")
         assert "ada" in store("workers", "list").stdout
@@ -80,8 +82,8 @@ def test_sigterm_lets_the_running_task_finish(store: Prinia, app: Path) -> None:
     wait_for_state(store, id, "Done")
 
 
-def test_the_board_is_served_at_the_address_that_is_printed_and_ends_at_once(store: Prinia, tmp_path: Path) -> None:
-    with process(tmp_path, "board", "sqlite:///tasks.db", "--port", "0", "--environment", "test") as board:
+def test_the_board_is_served_at_the_address_that_is_printed_and_ends_at_once(store: Prinia, url: str, tmp_path: Path) -> None:
+    with process(tmp_path, "board", url, "--port", "0", "--environment", "test") as board:
         address = re.search(r"http://\S+", read_until(board, "http://"))
         assert address is not None
         page = httpx2.get(address[0])

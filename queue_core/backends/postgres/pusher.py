@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,10 +37,19 @@ class _Push:
 
 
 class Pusher:
-    """Stores new tasks. ``clock`` gives the time of a test's clock, or None for the server's. ``told`` hears of what was committed."""
+    """Stores new tasks. ``clock`` gives the time of a test's clock, or None for the server's. ``told`` hears of what was committed, ``speak`` tells
+    other processes of it before the push returns.
+    """
 
-    def __init__(self, line: Line, address: Address, clock: Callable[[], int | None], told: Callable[[Changes, bool], None]) -> None:
-        self._line, self._address, self._clock, self._told = line, address, clock, told
+    def __init__(
+        self,
+        line: Line,
+        address: Address,
+        clock: Callable[[], int | None],
+        told: Callable[[Changes, bool], None],
+        speak: Callable[[Connection], Awaitable[None]],
+    ) -> None:
+        self._line, self._address, self._clock, self._told, self._speak = line, address, clock, told, speak
         self._courier: Courier[_Push] = Courier(self._carry)
         self.close = self._courier.close
 
@@ -97,8 +106,9 @@ class Pusher:
                 if len(batch) > 1 or not (found := await self._stored_before(connection, batch[0])):
                     raise _taken(error) from error
                 stored = Stored(found, named=False)
+            self._told(_changes(tasks, stored.named), all(task.run_at is None for task in tasks))
+            await self._speak(connection)
         _deliver(batch, stored.pushed)
-        self._told(_changes(tasks, stored.named), all(task.run_at is None for task in tasks))
 
     async def _stored_before(self, connection: Connection, push: _Push) -> list[Pushed]:
         """What an earlier try stored whose answer was lost; empty when it stored nothing."""

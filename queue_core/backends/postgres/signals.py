@@ -66,7 +66,9 @@ class Signals:
         self._seen: Mapping[Topic, Any] | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._asking = False
-        self._connected = False
+        self._connection: Connection | None = None
+        self._speaking = asyncio.Lock()
+        self._quiet_until = 0.0
         self._polls = address.mode == "poll"
         self._closed = False
         self._spawn(self._serve_all() if address.mode == "listen" else self._poll())
@@ -80,6 +82,18 @@ class Signals:
         self._pending.add(changes, plain)
         self._something.set()
 
+    async def speak(self, spare: Connection) -> None:
+        """Tell at once what there is to tell, unless that was done moments ago: for producers whose event loop may stop when their push returns.
+
+        ``spare`` is used while there is no connection for it yet. Never fails: what is not told now is told later.
+        """
+        if not self._pending or asyncio.get_running_loop().time() < self._quiet_until:
+            return
+        try:
+            await self._send(self._connection or spare)
+        except DRIVER_ERRORS as error:
+            _log.debug("The listeners of the store %s are told later: %s", self._address.shown, error)
+
     def listeners_changed(self) -> None:
         """Somebody began or ceased to listen in this process."""
         self._something.set()
@@ -89,7 +103,7 @@ class Signals:
         self._closed = True
         self._something.set()
         background = list(self._background)
-        if self._pending or self._connected:
+        if self._pending or self._connection is not None:
             await asyncio.wait(background, timeout=ANSWER_LIMIT)
         for task in background:
             task.cancel()
@@ -120,7 +134,7 @@ class Signals:
         """Tell and listen on ``connection`` until the store is closed. Raises what ends the connection before."""
         connection.add_termination_listener(lambda _: self._something.set())
         listening = False
-        self._connected = True
+        self._connection = connection
         try:
             while True:
                 if connection.is_closed():
@@ -129,13 +143,13 @@ class Signals:
                     listening = True
                     await self._listen(connection)
                 if self._pending:
-                    await self._send(connection)
+                    await self._send_in_time(connection)
                 elif self._closed:
                     return
                 else:
                     await self._rest(connection, listening)
         finally:
-            self._connected = False
+            self._connection = None
             self._something.set()
             await end(connection)
 
@@ -152,25 +166,33 @@ class Signals:
         self._heard_myself.clear()
         try:
             async with asyncio.timeout(ANSWER_LIMIT):
-                await connection.add_listener(self._address.schema, self._receive)
+                async with self._speaking:
+                    await connection.add_listener(self._address.schema, self._receive)
                 await self._notify(connection, json.dumps({"s": self._me}))
                 await self._heard_myself.wait()
         except (TimeoutError, asyncpg.ReadOnlySQLTransactionError):
             return False
         return True
 
+    async def _send_in_time(self, connection: Connection) -> None:
+        """Tell what there is to tell, moments after the last time."""
+        pause = self._quiet_until - asyncio.get_running_loop().time()
+        if pause > 0 and not self._closed:
+            await asyncio.sleep(pause)
+        if self._pending:
+            await self._send(connection)
+
     async def _send(self, connection: Connection) -> None:
         message, self._pending = self._pending, Message()
+        self._quiet_until = asyncio.get_running_loop().time() + (WORK_WINDOW if message.is_work else TOPIC_WINDOW)
         try:
             await self._notify(connection, message.encoded(self._me))
         except BaseException:
             self._pending.add(message.changes, not message.moved)  # the next connection tells it
             raise
-        if not self._closed:
-            await asyncio.sleep(WORK_WINDOW if message.is_work else TOPIC_WINDOW)
 
     async def _notify(self, connection: Connection, payload: str) -> None:
-        async with asyncio.timeout(ANSWER_LIMIT):
+        async with asyncio.timeout(ANSWER_LIMIT), self._speaking:
             await connection.execute("SELECT pg_notify($1, $2)", self._address.schema, payload)
 
     async def _rest(self, connection: Connection, listening: bool) -> None:
@@ -181,7 +203,7 @@ class Signals:
                 await self._something.wait()
         except TimeoutError:
             if listening:
-                async with asyncio.timeout(ANSWER_LIMIT):
+                async with asyncio.timeout(ANSWER_LIMIT), self._speaking:
                     await connection.execute("SELECT")
 
     # --- hearing ---------------------------------------------------------------------------------------

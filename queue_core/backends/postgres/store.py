@@ -83,7 +83,7 @@ class Store:
     async def _connect(self) -> None:
         self._desk = Line(self.address, "desk")
         self._pushes, self._turns = Line(self.address, "pushes"), Line(self.address, "turns")
-        self.pusher = Pusher(self._pushes, self.address, self.clock_us, self._told)
+        self.pusher = Pusher(self._pushes, self.address, self.clock_us, self._told, lambda spare: self._signals.speak(spare))
         self.turns = Turns(self._turns, self.address, self.clock_us, self._told, lambda: self.write(expire_waiting))
         self._pulse = Pulse(self.address, self.clock_us)
         self._reader = Reader(self.address)

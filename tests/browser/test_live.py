@@ -9,6 +9,9 @@ from playwright.async_api import Page, expect
 
 from queue_core.expose import Connected, Status
 from tests.browser.conftest import TESTER, Push, live
+from tests.stores import ON_EVERY_SERVED_STORE
+
+pytestmark = ON_EVERY_SERVED_STORE
 
 PRODUCER = """
 import asyncio, sys

@@ -1,5 +1,6 @@
 """claim: due tasks are leased, in order, never twice."""
 
+from queue_core.backend import Claims
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected
 from queue_core.ids import new_boot_id
@@ -47,9 +48,12 @@ async def test_a_claim_takes_no_more_than_its_limit(connected: Connected) -> Non
     assert await claim(connected, boot) == []
 
 
-async def test_a_limit_of_zero_claims_nothing(connected: Connected) -> None:
+async def test_a_limit_of_zero_claims_nothing_and_still_says_when_more_is_due(connected: Connected) -> None:
     await push_one(connected)
-    assert await claim(connected, await registered(connected), limit=0) == []
+    await push_one(connected, queue="other", run_after=5)
+    boot = await registered(connected, queues=("default", "other"))
+    assert await ask(connected, boot, limit=0) == Claims([], None), "more is due already"
+    assert await ask(connected, boot, "other", limit=0) == Claims([], 5)
 
 
 async def test_a_claimed_task_is_not_claimed_again(connected: Connected, another: Connected) -> None:

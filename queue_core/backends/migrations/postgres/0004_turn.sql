@@ -174,7 +174,7 @@ BEGIN
   END IF;
 
   -- The claim. What it did can be undone by a loss of power without harm: that looks like a worker that died.
-  IF claim_limit > 0 THEN
+  IF claimer IS NOT NULL THEN
     IF coalesce(cardinality(ack_ids), 0) = 0 THEN
       PERFORM set_config('synchronous_commit', 'off', true);
     END IF;

@@ -28,7 +28,6 @@ from tests import pg
 from tests.conformance.helpers import PATIENCE, claim, fetch, new_task, registered
 
 URLS: Final = {driver: f"postgresql+{driver}://" for driver in ("asyncpg", "psycopg", "psycopg2")}
-POOL: Final = {"pool_size": 1, "max_overflow": 0}
 
 
 @dataclass
@@ -213,7 +212,8 @@ async def shop(request: pytest.FixtureRequest, connected: Connected, pg_url: str
         await shop.start()
         await shop.order()
         yield shop
-        await shop.undo()
+        with suppress(Exception):  # there are tests that lose the connection
+            await shop.undo()
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def rich(**changes: Any) -> NewTask:
         "timeout": 2.5,
         "run_at": datetime(2100, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
         "expires_at": datetime(2101, 1, 1, tzinfo=UTC),
-        "retry": Retry(delay=1.5),
+        "retry": Retry(min=1.5),
         "tags": ("50 % off", "it's {new}", "a\\b"),
         "metadata": {"nul": "\x00", "list": [1, None, "🦀"]},
         "args": bytes(range(256)),
@@ -340,7 +340,7 @@ async def test_a_savepoint_of_the_caller_takes_the_task_with_it(connected: Conne
 async def test_a_failed_transaction_is_refused_and_the_next_one_joined(connected: Connected, shop: Shop) -> None:
     with pytest.raises(Exception, match="division by zero"):
         await shop.run("SELECT 1 / 0")
-    with pytest.raises(InvalidValue, match="has failed.*Roll it back"):
+    with pytest.raises(InvalidValue, match=r"has failed.*Roll it back"):
         await connected.backend.push_in(shop.connection, [new_task()])
     await shop.undo()
     await shop.start()
@@ -363,7 +363,7 @@ async def test_another_store_of_the_same_name_is_refused(connected: Connected, s
     own = await asyncpg.connect(pg_url)
     await own.execute(f"UPDATE {schema}.identity SET id = gen_random_uuid()")
     await own.close()
-    with pytest.raises(InvalidValue, match="own database.*another one"):
+    with pytest.raises(InvalidValue, match=r"own database.*another one"):
         await connected.backend.push_in(shop.connection, [new_task()])
     await shop.save()
     assert await shop.orders() == 1
@@ -382,17 +382,18 @@ async def test_a_database_without_the_store_is_refused(connected: Connected, els
 
 
 async def test_a_transaction_that_saw_too_little_is_to_be_repeated(connected: Connected, shop: Shop) -> None:
+    await connected.backend.push([new_task()])
     await shop.undo()
     await shop.start()
     await shop.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     await shop.orders()
     await connected.backend.push([new_task(key="once")])
-    with pytest.raises(StoreUnavailable, match="another transaction.*run all of it again"):
+    with pytest.raises(StoreUnavailable, match=r"another transaction.*run all of it again"):
         await connected.backend.push_in(shop.connection, [new_task(key="once")])
     await shop.order(2)
     await connected.backend.push_in(shop.connection, [new_task()])
     await shop.save()
-    assert await stored(connected) == 2
+    assert await stored(connected) == 3
 
 
 async def test_a_lost_connection_is_said_to_be_lost(connected: Connected, shop: Shop, pg_url: str) -> None:
@@ -447,7 +448,7 @@ async def test_a_definition_and_an_app_push_in_a_transaction_too(connected: Conn
 async def test_transactions_that_asyncpg_began_are_joined_at_any_depth(connected: Connected, pg_url: str) -> None:
     async with an_asyncpg_connection(pg_url) as shop, shop.connection.transaction():
         await connected.backend.push_in(shop.connection, [new_task()])
-        with pytest.raises(ZeroDivisionError):
+        with suppress(ZeroDivisionError):
             async with shop.connection.transaction():
                 await connected.backend.push_in(shop.connection, [new_task()])
                 _ = 1 / 0
@@ -456,14 +457,19 @@ async def test_transactions_that_asyncpg_began_are_joined_at_any_depth(connected
 
 async def test_asyncpg_outside_a_transaction_has_nothing_to_join(connected: Connected, pg_url: str) -> None:
     async with an_asyncpg_connection(pg_url) as shop:
-        with pytest.raises(InvalidValue, match="no transaction open.*Begin one first"):
+        with pytest.raises(InvalidValue, match=r"no transaction open.*Begin one first"):
             await connected.backend.push_in(shop.connection, [new_task()])
 
 
 async def test_record_classes_of_asyncpg_are_heeded_by_nobody_but_the_owner(connected: Connected, pg_url: str) -> None:
     class Odd(asyncpg.Record):  # type: ignore[misc]
         def __getitem__(self, key: object) -> Any:
-            raise LookupError(key)
+            if isinstance(key, int):
+                raise LookupError("only by name")
+            return super().__getitem__(key)
+
+        def __iter__(self) -> Any:
+            raise TypeError("only by name")
 
     own = await asyncpg.connect(pg_url, record_class=Odd, statement_cache_size=0)
     async with own.transaction():
@@ -497,6 +503,17 @@ async def test_psycopg_in_autocommit_is_joined_in_a_transaction_only(connected: 
         assert own.autocommit
 
 
+async def test_a_psycopg_pipeline_is_refused_and_goes_on(connected: Connected, pg_url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(pg_url) as own:
+        async with own.pipeline():
+            cursor = await own.execute("SELECT 1")
+            with pytest.raises(InvalidValue, match="outside of the pipeline"):
+                await connected.backend.push_in(own, [new_task()])
+            assert await cursor.fetchone() == (1,)
+        await connected.backend.push_in(own, [new_task()])
+    assert await stored(connected) == 1
+
+
 async def test_a_psycopg_connection_of_another_encoding_refuses_what_it_cannot_say(connected: Connected, pg_url: str) -> None:
     with psycopg.connect(pg_url, client_encoding="latin1") as own:
         await connected.backend.push_in(own, [new_task("Grüße")])
@@ -526,7 +543,7 @@ async def test_blocks_and_nested_transactions_of_sqlalchemy_are_joined(connected
     engine = create_async_engine(pg_url.replace("postgresql://", URLS["asyncpg"]))
     async with AsyncSession(engine) as session, session.begin():
         await connected.backend.push_in(session, [new_task()])
-        with pytest.raises(ZeroDivisionError):
+        with suppress(ZeroDivisionError):
             async with session.begin_nested():
                 await connected.backend.push_in(session, [new_task()])
                 _ = 1 / 0
@@ -542,7 +559,7 @@ async def test_what_the_session_has_not_flushed_is_committed_with_the_task(conne
 
     class Order(Base):
         __tablename__ = "orders"
-        __table_args__: Final = {"prefixes": ["TEMPORARY"]}
+        __table_args__ = ({"prefixes": ["TEMPORARY"]},)
         id: sa.orm.Mapped[int] = sa.orm.mapped_column(primary_key=True)
 
     async with an_async_session("asyncpg")(pg_url) as shop:
@@ -601,7 +618,7 @@ async def test_something_else_cannot_be_joined(connected: Connected, pg_url: str
 async def test_a_closed_connection_cannot_be_joined(connected: Connected, pg_url: str, kind: str) -> None:
     async with AsyncExitStack() as stack:
         shop = await stack.enter_async_context(KINDS[kind](pg_url))
-    with pytest.raises(InvalidValue, match="cannot be used here: .*closed|released"):
+    with pytest.raises(InvalidValue, match=r"cannot be used here: .*(closed|released)"):
         await connected.backend.push_in(shop.connection, [new_task()])
 
 

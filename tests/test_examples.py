@@ -1,7 +1,9 @@
 """Every example runs as it stands, in a process and a folder of its own."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
@@ -15,6 +17,8 @@ SAYS = {
     "retries": ["https://example.com answered 200 on attempt 3", "ftp://example.com is not a web address"],
     "transaction": ["a nest box: order 1", "we have no unicorns; neither order nor task was stored", "1 task stored for 1 order"],
 }
+SAYS["transaction_postgres"] = SAYS["transaction"]
+ON_POSTGRES = {"transaction_postgres"}
 SERVED = {"fastapi_app"}
 
 
@@ -22,9 +26,19 @@ def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == SAYS.keys() | SERVED
 
 
-@pytest.mark.parametrize("name", SAYS)
+@pytest.mark.parametrize("name", [name for name in SAYS if name not in ON_POSTGRES])
 def test_the_example_says_what_it_promises(name: str, tmp_path: Path) -> None:
-    ran = subprocess.run([sys.executable, "-W", "error", EXAMPLES / f"{name}.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    check(name, tmp_path, os.environ)
+
+
+@pytest.mark.parametrize("name", sorted(ON_POSTGRES))
+def test_the_example_says_what_it_promises_on_a_real_server(name: str, tmp_path: Path, postgres_store: str) -> None:
+    check(name, tmp_path, {**os.environ, "DATABASE_URL": postgres_store})
+
+
+def check(name: str, folder: Path, env: Mapping[str, str]) -> None:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
+    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     assert "Traceback" not in ran.stderr
     assert "Warning" not in ran.stderr

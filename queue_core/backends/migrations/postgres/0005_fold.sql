@@ -70,7 +70,7 @@ BEGIN
     ON CONFLICT (topic) DO UPDATE SET
       version = prinia_versions.version + 1
   )
-  SELECT count(*), CASE WHEN count(*) = most THEN max(gone.xid) ELSE oldest END
+  SELECT count(*), CASE WHEN count(*) = most THEN (array_agg(gone.xid ORDER BY gone.xid DESC))[1] ELSE oldest END
   INTO taken, since
   FROM gone;
 

@@ -27,7 +27,7 @@ async def _is_absent(address: Address) -> bool:
 @asynccontextmanager
 async def reading(address: Address) -> AsyncIterator[Connection]:
     """A connection in a transaction that cannot write, as poolers want it. Raises asyncpg's errors."""
-    connection = await _reached(address)
+    connection = await reached(address)
     try:
         async with connection.transaction(readonly=True):
             yield connection
@@ -35,8 +35,8 @@ async def reading(address: Address) -> AsyncIterator[Connection]:
         await end(connection)
 
 
-async def _reached(address: Address) -> Connection:
-    """To the host that takes writes, or, where none does, to any."""
+async def reached(address: Address) -> Connection:
+    """A connection to the host that takes writes, or, where none does, to any. Raises asyncpg's errors."""
     try:
         return await connect(address, "looks")
     except asyncpg.TargetServerAttributeNotMatched:

@@ -1,6 +1,7 @@
 """The doctor finds what is wrong with a PostgreSQL store and its server, names the cure, and changes nothing."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from queue_core.cli.doctor.server import examine
 from queue_core.cli.doctor.sessions import PRODUCER, WORKER
 from tests.cli.conftest import Prinia
 from tests.cli.test_doctor import wrong
+from tests.pooler import Pooler
 
 
 class Store:
@@ -94,7 +96,7 @@ async def test_a_fresh_store_is_well(store: Store) -> None:
     del found["durability"]  # the tests' own server is quick and not durable
     assert [finding for finding in found.values() if not finding.well] == []
     assert list(found) == [
-        *("server", "version", "writes", "host clock", "signals", "connections", "rights", "schema", "objects"),
+        *("server", "version", "writes", "host clock", "connections", "signals", "rights", "schema", "objects"),
         *("autovacuum", "dead rows", "numbers", "counters", "leases", "snapshots", "locks"),
     ]
 
@@ -151,6 +153,7 @@ def test_a_server_that_is_not_there(run: Prinia) -> None:
         ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{schema}.tasks_list'::regclass", "objects", "REINDEX INDEX CONCURRENTLY"),
         ("ALTER TABLE {schema}.tasks SET (autovacuum_enabled = off)", "autovacuum", "RESET (autovacuum_enabled)"),
         ("INSERT INTO {schema}.changes (at, n, queue, what) SELECT 1, 0, 'mail', 'touched' FROM generate_series(1, 100000)", "numbers", "worker"),
+        ("UPDATE {schema}.folded SET below = '4611686018427387904'", "numbers", "SET below = '0'"),
         ("UPDATE {schema}.counters SET n = n + 7", "counters", "past Prinia"),
         ("UPDATE {schema}.tasks SET stage = 2, boot = 'a ghost'", "leases", "as soon as any worker lives"),
     ],
@@ -177,6 +180,19 @@ async def test_dead_rows_that_nobody_cleans_away(store: Store) -> None:
     assert f"VACUUM (ANALYZE) {store.schema}.changes" in str(found["dead rows"].cure)
     await store.run("VACUUM {schema}.changes")
     assert (await store.findings())["dead rows"].well
+
+
+async def test_the_cure_for_a_dump_from_another_server_counts_everything_again(store: Store) -> None:
+    await store.push()
+    await store.run("SELECT {schema}.fold(1000)")
+    await store.run("UPDATE {schema}.folded SET below = '4611686018427387904'")
+    await store.push(times=2)
+    found = await store.findings()
+    assert found["counters"].says == "mail Pending: 1 counted, 3 stored"
+    await store.run(str(found["numbers"].cure))
+    found = await store.findings()
+    assert found["numbers"].well
+    assert found["counters"].well
 
 
 # --- who else is there -----------------------------------------------------------------------------------
@@ -256,6 +272,20 @@ async def test_a_store_in_poll_mode_is_examined_without_session_state(store: Sto
     found = await store.findings(f"{store.url}&mode=poll")
     assert found["signals"].says == "mode=poll: every process asks for changes each 0.25 to 1 s"
     assert found["counters"].well
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_transaction_pooler_in_between(run: Prinia, pg_url: str, strict: bool) -> None:
+    if urlsplit(pg_url).password:
+        pytest.skip("the pooler of the tests knows no passwords")
+    query = f"schema=doctor_{time.monotonic_ns()}"
+    run("migrate", "--store", f"{pg_url}?{query}")
+    with Pooler(pg_url, strict=strict) as pooler:
+        ran = run("doctor", "--json", f"{pooler.url}?{query}")
+        assert ran.stderr == ""
+        assert any("mode=poll" in finding["says"] + str(finding["cure"]) for finding in json.loads(ran.stdout))
+        assert wrong(run("doctor", "--json", f"{pooler.url}?{query}&mode=poll")).keys() <= {"durability"}
+    asyncio.run(_drop(f"{pg_url}?{query}"))
 
 
 # --- what is true of the code ----------------------------------------------------------------------------

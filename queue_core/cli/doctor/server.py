@@ -11,11 +11,11 @@ import asyncpg
 
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.failures import DRIVER_ERRORS, POOLER, explain
-from queue_core.backends.postgres.line import Connection, connect, end
+from queue_core.backends.postgres.line import Connection, end
 from queue_core.backends.postgres.signals import ANSWER_LIMIT, IDLE_POLL, POLL_EVERY
 from queue_core.cli.doctor import sessions, tables
 from queue_core.cli.doctor.finding import Examined, Finding
-from queue_core.cli.server import reading
+from queue_core.cli.server import reached, reading
 from queue_core.cli.words import duration
 
 FAR: Final = 0.05
@@ -41,9 +41,9 @@ async def _examine(connection: Connection, address: Address) -> Examined:
     if not findings[-1].well:
         return Examined(findings)
     findings += [await check(connection) for check in CHECKS]
-    findings += [await _signals(address), await sessions.room(connection)]
+    findings += [await sessions.room(connection), signals := await _signals(address)]
     of_tables = await tables.examine(connection, address.schema)
-    return Examined([*findings, *of_tables.findings], of_tables.answers, of_tables.waiting)
+    return Examined([*findings, *of_tables.findings], of_tables.answers and signals.well, of_tables.waiting)
 
 
 async def _server(connection: Connection) -> Finding:
@@ -125,7 +125,7 @@ async def _signals(address: Address) -> Finding:
 
 async def _hears_itself(address: Address) -> bool:
     channel, heard = f"prinia_doctor_{secrets.token_hex(4)}", asyncio.Event()
-    connection = await connect(address, "looks", writing=False)
+    connection = await reached(address)
     try:
         await connection.add_listener(channel, lambda *_: heard.set())
         await connection.execute("SELECT pg_notify($1, '')", channel)

@@ -192,7 +192,14 @@ async def _dead_rows(connection: Connection, schema: str) -> Finding:
     return Finding("dead rows", says, cure)
 
 
+_AHEAD = "SELECT below > pg_snapshot_xmax(pg_current_snapshot()) FROM prinia_folded"
+
+
 async def _changes(connection: Connection, schema: str) -> Finding:
+    """How much is left to add up. A dump brings along how far another server had come with that, and this one counts its transactions from anew."""
+    if await connection.fetchval(qualified(_AHEAD, schema)):
+        cure = qualified("UPDATE prinia_folded SET below = '0'", schema)
+        return Finding("numbers", "they come from another server, by a dump, and nothing that happens here is added to them", cure)
     number, age = await connection.fetchrow(qualified(_CHANGES, schema))
     since = f", the oldest {duration(max(age, 0.0))} old" if number else ""
     says = f"{many(number, 'change')} not added up yet{since}"

@@ -7,7 +7,7 @@ from typing import Final
 
 from queue_core.cli.doctor.finding import Finding, Waiting
 from queue_core.cli.words import duration, many, relative
-from queue_core.expose import Expose, QueueInfo, WorkerInfo
+from queue_core.expose import Expose, QueueInfo, StoreUnavailable, WorkerInfo
 
 SKEW: Final = 2.0
 """Seconds that a record may seem to come from the future."""
@@ -15,12 +15,19 @@ SKEW: Final = 2.0
 
 async def examine(store: Expose, waiting: Sequence[Waiting]) -> list[Finding]:
     """Everything that the read contract tells."""
+    try:
+        now, queues, workers = await _told(store)
+    except StoreUnavailable as error:
+        return [Finding("questions", str(error), "Mend that first: queues and workers could not be looked at.")]
+    return [_clock(workers, now), _silent(workers, now), *_unserved(queues, workers, waiting, now), *_paused(queues, now)]
+
+
+async def _told(store: Expose) -> tuple[datetime, list[QueueInfo], list[WorkerInfo]]:
     await store.open()
     try:
-        now, queues, workers = await store.now(), await store.list_queues(), await store.list_workers()
+        return await store.now(), await store.list_queues(), await store.list_workers()
     finally:
         await store.close()
-    return [_clock(workers, now), _silent(workers, now), *_unserved(queues, workers, waiting, now), *_paused(queues, now)]
 
 
 def _clock(workers: Sequence[WorkerInfo], now: datetime) -> Finding:

@@ -34,7 +34,7 @@ async def connect(address: Address, purpose: str, settings: Mapping[str, str] | 
         options["target_session_attrs"] = "read-write"
     return await asyncpg.connect(
         address.dsn,
-        timeout=CONNECT_LIMIT,
+        timeout=CONNECT_LIMIT,  # pyright: ignore[reportArgumentType]  # asyncpg waits for parts of seconds too
         server_settings={"application_name": f"prinia {purpose}", **session},
         **options,
     )

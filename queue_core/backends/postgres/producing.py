@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import repeat
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from queue_core.backends import _rows
 from queue_core.backends.postgres.binding import arguments, compiled, storable
@@ -15,7 +15,7 @@ from queue_core.backends.postgres.transaction import Transaction
 from queue_core.backends.relational.stage import DUE, DUE_LATER
 from queue_core.backends.relational.tally import QUEUES
 from queue_core.clock import from_us, to_us
-from queue_core.errors import InvalidValue
+from queue_core.errors import InvalidValue, StoreUnavailable
 from queue_core.expose import queue_topic
 from queue_core.task import NewTask, Pushed, Task
 
@@ -77,6 +77,15 @@ class Stored:
     """Whether a queue was named for the first time."""
 
 
+class Answer(NamedTuple):
+    """What ``push.sql`` and ``push_one.sql`` answer."""
+
+    now: int
+    seqs: Sequence[int | None]
+    twins: Sequence[str | None]
+    named: bool
+
+
 async def store(connection: Connection, schema: str, tasks: Sequence[NewTask], clock: int | None) -> Stored:
     """Store ``tasks``, in one transaction or in the one that is open. Raises InvalidValue, asyncpg's errors."""
     if len(tasks) == 1:
@@ -85,14 +94,26 @@ async def store(connection: Connection, schema: str, tasks: Sequence[NewTask], c
         return await _copy(connection, schema, tasks, clock)
     rows = [row_of(new) for new in tasks]
     answer = await connection.fetchrow(compiled("push", schema)[0], *parameters(rows, clock, announce=False))
-    twins = await fetch(connection, schema, [id for id in answer["twins"] or () if id])
-    return Stored(pushed(tasks, answer["pushed_at"], answer["seqs"], answer["twins"], twins), answer["named"])
+    twins: Sequence[str | None] = answer["twins"] or [None] * len(tasks)
+    return await _told(connection, schema, tasks, clock, Answer(answer["pushed_at"], answer["seqs"], twins, answer["named"]))
 
 
 async def _store_one(connection: Connection, schema: str, new: NewTask, clock: int | None) -> Stored:
     now, seq, twin, named = await connection.fetchrow(compiled("push_one", schema)[0], clock, *row_of(new))
-    twins = await fetch(connection, schema, [twin]) if twin else {}
-    return Stored(pushed([new], now, [seq], [twin], twins), named)
+    return await _told(connection, schema, [new], clock, Answer(now, [seq], [twin], named))
+
+
+async def _told(connection: Connection, schema: str, tasks: Sequence[NewTask], clock: int | None, answer: Answer) -> Stored:
+    """What the store answered, with the tasks that have a key already. One that was removed at this very moment left its key free."""
+    others = await fetch(connection, schema, [id for id in answer.twins if id])
+    again = {
+        place: (await store(connection, schema, [tasks[place]], clock)).pushed[0]
+        for place, twin in enumerate(answer.twins)
+        if twin is not None and twin not in others
+    }
+    others |= {str(answer.twins[place]): stored.task for place, stored in again.items()}
+    told = pushed(tasks, answer.now, answer.seqs, answer.twins, others)
+    return Stored([again.get(place, stored) for place, stored in enumerate(told)], answer.named)
 
 
 async def _copy(connection: Connection, schema: str, tasks: Sequence[NewTask], clock: int | None) -> Stored:
@@ -124,12 +145,22 @@ async def fetch(connection: Connection, schema: str, ids: Sequence[str]) -> dict
 def pushed(
     tasks: Sequence[NewTask], now: int, seqs: Sequence[int | None], twins: Sequence[str | None] | None, others: Mapping[str, Task]
 ) -> list[Pushed]:
-    """What a push stored: each task at its place, or the one of ``others`` that has its key already, whose id ``twins`` tells."""
+    """What a push stored: each task at its place, or the one of ``others`` that has its key already, whose id ``twins`` tells.
+
+    Raises StoreUnavailable when such a task is not among ``others``, because it was removed at this very moment.
+    """
     moment = from_us(now)
     return [
-        Pushed(task=others[str(twin)], created=False) if seq is None else Pushed(task=partial(_stored, new, seq, moment))
+        _other(new, others.get(twin or "")) if seq is None else Pushed(task=partial(_stored, new, seq, moment))
         for new, seq, twin in zip(tasks, seqs, twins or repeat(None, len(tasks)), strict=True)
     ]
+
+
+def _other(new: NewTask, task: Task | None) -> Pushed:
+    """The task that has the key of ``new``."""
+    if task is None:
+        raise StoreUnavailable(f"The task that had the key {new.key!r} was removed at this very moment, so the key is free. Push again.")
+    return Pushed(task=task, created=False)
 
 
 def _stored(new: NewTask, seq: int, now: datetime) -> Task:

@@ -157,5 +157,5 @@ def _changes(tasks: Sequence[NewTask], named: bool) -> Changes:
 
 
 def _taken(error: asyncpg.UniqueViolationError) -> InvalidValue:
-    id = str(error.detail or "").partition("=(")[2].partition(")")[0] or "of another"
+    id = str(getattr(error, "detail", "")).partition("=(")[2].partition(")")[0] or "of another"
     return InvalidValue(f"id must be new, but a task has the id {id} already. Leave the id out, or use key= to push a task only once.")

@@ -30,7 +30,7 @@ class Reader:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._pool: asyncpg.Pool[Any] | None = None
+        self._pool: Any = None  # an asyncpg.Pool; the driver carries no types
 
     async def open(self) -> None:
         """Be ready; connections are made when they are needed."""

@@ -327,6 +327,12 @@ async def test_a_thousand_tasks_go_at_once(connected: Connected, shop: Shop) -> 
     assert await stored(connected) == 1_000
 
 
+async def test_tasks_go_into_more_queues_at_once_than_one_message_can_name(connected: Connected, shop: Shop) -> None:
+    await connected.backend.push_in(shop.connection, [new_task(queue=f"a queue with a rather long name {number}") for number in range(500)])
+    await shop.save()
+    assert await stored(connected) == 500
+
+
 async def test_a_savepoint_of_the_caller_takes_the_task_with_it(connected: Connected, shop: Shop) -> None:
     await connected.backend.push_in(shop.connection, [new_task()])
     await shop.run("SAVEPOINT prinia_push")

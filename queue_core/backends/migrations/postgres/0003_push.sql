@@ -61,6 +61,7 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   stored_ids text[];
+  message text;
 BEGIN
   pushed_at := prinia_now(given_now);
 
@@ -110,11 +111,12 @@ BEGIN
   END IF;
 
   IF announce THEN
-    PERFORM pg_notify('{schema}', json_build_object(
+    message := json_build_object(
       'w', ARRAY(SELECT DISTINCT unnest(new_queues)),
       't', CASE WHEN named THEN ARRAY['queues'] ELSE ARRAY[]::text[] END,
       'r', 1
-    )::text);
+    );
+    PERFORM pg_notify('{schema}', CASE WHEN octet_length(message) <= 7500 THEN message ELSE '{"all": 1}' END);
   END IF;
 END
 $$;

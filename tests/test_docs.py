@@ -1,18 +1,23 @@
 """What the README and the docs say is true: their code runs, their commands exist, their links lead somewhere."""
 
 import ast
+import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from board.cli import make_parser
+from queue_core import App
 from tests.cli.commands import commands
 
 ROOT: Final = Path(__file__).parent.parent
@@ -44,11 +49,55 @@ BLOCKS: Final = list(blocks())
 CONSOLE: Final = [(block, line[2:]) for block in BLOCKS if block.kind == "console" for line in block.text.splitlines() if line.startswith("$ ")]
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "python runnable"], ids=str)
+def of_kind(kind: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == kind], ids=str)
+
+
+@of_kind("python runnable")
 def test_code_that_is_marked_runnable_runs(block: Block, tmp_path: Path) -> None:
-    ran = subprocess.run([sys.executable, "-W", "error", "-c", block.text], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    run(block, tmp_path)
+
+
+@of_kind("python runnable on postgres")
+def test_code_that_needs_a_server_runs(block: Block, tmp_path: Path, database: str) -> None:
+    run(block, tmp_path, DATABASE_URL=database)
+
+
+def run(block: Block, folder: Path, **env: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", block.text]
+    ran = subprocess.run(command, cwd=folder, env=os.environ | env, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     assert "Warning" not in ran.stderr
+
+
+@of_kind("sql")
+async def test_sql_is_understood_by_a_database_with_a_store(block: Block, database: str) -> None:
+    async with App(database):
+        pass
+    connection = await asyncpg.connect(database)
+    try:
+        async with connection.transaction():
+            await connection.execute(block.text)
+            raise Undone
+    except Undone:
+        pass
+    finally:
+        await connection.close()
+
+
+class Undone(Exception):
+    """Rolls back what a block did, for roles belong to the whole server."""
+
+
+@pytest.fixture
+async def database(pg_url: str) -> AsyncIterator[str]:
+    """The URL of a database that is dropped after the test."""
+    name = f"docs_{time.monotonic_ns()}"
+    connection = await asyncpg.connect(pg_url)
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+    yield urlsplit(pg_url)._replace(path=f"/{name}").geturl()
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "python"], ids=str)

@@ -22,6 +22,7 @@ class Outsider:
         self.connection = connection
         self.url = url
         self.schema = schema
+        self.database = urlsplit(url).path.strip("/")
 
     async def terminate(self, purpose: str = "%") -> int:
         """End the store's connections for a purpose, or all of them; how many there were."""
@@ -67,11 +68,15 @@ class Outsider:
         """What ``query`` returns; ``prinia_x`` is a table of the store."""
         return await self.connection.fetchval(qualified(query, self.schema), *arguments)
 
+    async def is_in(self, id: str, status: str | None) -> bool:
+        """Whether a task is in a state; None for one that is not stored."""
+        return bool(await self.value("SELECT status FROM prinia_tasks WHERE id = $1", id) == status)
+
 
 @asynccontextmanager
-async def own_database(server: str) -> AsyncIterator[Outsider]:
+async def own_database(server: str, name: str = "") -> AsyncIterator[Outsider]:
     """A new database on the server at the URL ``server``, and somebody who looks on. All that happens to its connections concerns no other test."""
-    name = f"d_{uuid.uuid4().hex}"
+    name = name or f"d_{uuid.uuid4().hex}"
     url = urlsplit(server)._replace(path=f"/{name}").geturl()
     caretaker = await asyncpg.connect(server)
     try:

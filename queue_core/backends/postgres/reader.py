@@ -18,7 +18,8 @@ READERS: Final = 3
 """How many reads run at once."""
 WAIT_LIMIT: Final = 5.0
 """Seconds that a read may take with all waiting for a connection."""
-_IDLE: Final = 60.0
+IDLE: Final = 150.0
+"""Seconds for which a connection is kept that nobody uses: a worker's housekeeping comes round sooner, so it has one when others are scarce."""
 _IN_A_TRANSACTION: Final = (
     "SET LOCAL transaction_read_only = on; SET LOCAL enable_seqscan = off; SET LOCAL jit = off; "
     f"SET LOCAL statement_timeout = {int(QUERY_LIMIT * 1_000)}"
@@ -34,13 +35,18 @@ class Reader:
 
     async def open(self) -> None:
         """Be ready; connections are made when they are needed."""
-        settings = {"default_transaction_read_only": "on", "statement_timeout": str(int(QUERY_LIMIT * 1_000))}
+        settings = {"statement_timeout": str(int(QUERY_LIMIT * 1_000))}
 
         async def connect_reader(*_: Any, **__: Any) -> Connection:
-            return await connect(self._address, "reads", settings, writing=False)
+            return await connect(self._address, "reads", settings)
 
         self._pool = await asyncpg.create_pool(
-            min_size=0, max_size=READERS, max_inactive_connection_lifetime=_IDLE, connect=connect_reader, reset=_as_it_is
+            min_size=0,
+            max_size=READERS,
+            max_inactive_connection_lifetime=IDLE,
+            connect=connect_reader,
+            init=_write_nothing if self._address.mode == "listen" else None,
+            reset=_as_it_is,
         )
 
     async def close(self) -> None:
@@ -88,6 +94,11 @@ class Reader:
                 "Narrow the search, for example by queue or state."
             )
         return explain(error, self._address)
+
+
+async def _write_nothing(connection: Connection) -> None:
+    """Only once it is made: of several hosts, that which takes writes is the one to read from too, and any other may be behind."""
+    await connection.execute("SET default_transaction_read_only = on")
 
 
 async def _as_it_is(_connection: object) -> None:

@@ -137,6 +137,8 @@ class Turns:
             except REPEATABLE as error:
                 if not remaining:
                     raise explain(error, self._address) from error
+            except StoreUnavailable:
+                raise  # there was no connection to begin with
             except DRIVER_ERRORS as error:
                 if isinstance(error, LOST):
                     self._in_doubt.update(ack.lease for ack in asked)

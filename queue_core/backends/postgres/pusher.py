@@ -92,8 +92,9 @@ class Pusher:
                     raise InvalidValue(f"The tasks cannot be stored: {error}.") from error
                 if clock.time() > deadline or not isinstance(error, (StoreUnavailable, *LOST, *REPEATABLE)):
                     raise error if isinstance(error, StoreUnavailable) else explain(error, self._address) from error
-                for push in batch:
-                    push.in_doubt = push.in_doubt or isinstance(error, LOST)
+                if not isinstance(error, StoreUnavailable):  # which says that there was no connection to begin with
+                    for push in batch:
+                        push.in_doubt = push.in_doubt or isinstance(error, LOST)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
             pause = min(pause * 2, _LONGEST)
 

@@ -28,7 +28,7 @@ from queue_core.backends.relational.hub import Hub
 from queue_core.backends.relational.tally import Changes
 from queue_core.backends.relational.transaction import Operation
 from queue_core.clock import Clock, HandWoundClock, from_us, to_us
-from queue_core.errors import NotConnected
+from queue_core.errors import NotConnected, StoreUnavailable
 from queue_core.expose import Topic
 
 T = TypeVar("T")
@@ -185,6 +185,8 @@ class Store:
             except REPEATABLE as error:
                 if not remaining:
                     raise explain(error, self.address) from error
+            except StoreUnavailable:
+                raise  # there was no connection to begin with
             except DRIVER_ERRORS as error:
                 raise explain(error, self.address) from error
         raise AssertionError

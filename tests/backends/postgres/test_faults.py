@@ -1,0 +1,91 @@
+"""What goes wrong with a server is said in one sentence with a cure, and only what may be stored is taken for stored."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from queue_core.backends.postgres import pusher, reader
+from queue_core.errors import InvalidValue, StoreUnavailable
+from queue_core.expose import Connected, connect
+from queue_core.outcome import Succeeded
+from queue_core.task import DEFAULT_QUEUE
+from queue_core.worker.settings import Settings
+from tests.conformance.helpers import PATIENCE, ack_of, new_task, registration, running
+from tests.line import Line
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def line(postgres_store: str) -> Iterator[Line]:
+    with Line(postgres_store) as line:
+        yield line
+
+
+@pytest.fixture
+async def distant(line: Line) -> AsyncIterator[Connected]:
+    """A store behind an unreliable line."""
+    store = connect(line.url)
+    await store.backend.open()
+    yield store
+    line.go_on()
+    await store.backend.close()
+
+
+def close(line: Line) -> None:
+    line.refuse()
+    line.cut()
+
+
+async def test_every_call_says_once_that_nobody_answers(distant: Connected, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pusher, "PATIENCE", 0.1)
+    claim = await running(distant)
+    close(line)
+    calls = (
+        distant.backend.push([new_task()]),
+        distant.backend.ack([ack_of(claim, Succeeded())]),
+        distant.backend.claim(claim.lease.boot, [claim.queue], names=None, limit=1),
+        distant.backend.rescue(),
+        distant.expose.counts(),
+        connect(line.url).backend.open(),
+    )
+    for call in calls:
+        with pytest.raises(StoreUnavailable) as caught:
+            await call
+        said = str(caught.value)
+        assert said.startswith("The store postgresql://")
+        assert said.count("cannot be used: nothing answers there. Start the server, or correct the URL (") == 1
+        assert said.count("The store") == 1
+
+
+async def test_an_id_that_is_taken_is_refused_after_an_outage_too(distant: Connected, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    [first] = await distant.backend.push([new_task()])
+    close(line)
+    monkeypatch.setattr(pusher, "PATIENCE", 0.1)
+    with pytest.raises(StoreUnavailable):
+        await distant.backend.push([new_task()])
+    monkeypatch.setattr(pusher, "PATIENCE", PATIENCE)
+    push = asyncio.ensure_future(distant.backend.push([new_task("another", id=first.task.id)]))
+    await asyncio.wait([push], timeout=0.1)
+    assert not push.done()
+    line.go_on()
+    with pytest.raises(InvalidValue, match="id must be new"):
+        await push
+
+
+def test_a_worker_that_prunes_as_often_as_usual_keeps_a_connection_to_read_with() -> None:
+    longest_pause = 1.2 * Settings(name="usual", queues=(DEFAULT_QUEUE,), concurrency=1).housekeeping
+    assert longest_pause < reader.IDLE
+
+
+async def test_of_two_workers_of_one_name_that_register_at_the_same_moment_one_is_refused(postgres_store: str) -> None:
+    stores = [connect(postgres_store) for _ in range(2)]
+    for store in stores:
+        await store.backend.open()
+    for round in range(10):
+        twins = [registration(f"twin-{round}") for _ in range(2)]
+        outcomes = await asyncio.gather(*(store.backend.register(twin) for store, twin in zip(stores, twins, strict=True)), return_exceptions=True)
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Rescued", "WorkerNameTaken"], outcomes
+    for store in stores:
+        await store.backend.close()

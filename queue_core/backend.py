@@ -29,8 +29,6 @@ class Capabilities:
     """Other processes can share the store."""
     transactions: tuple[str, ...] = ()
     """Kinds of connection whose transaction ``push_in`` can join, as ``sqlite3``."""
-    remote: bool = False
-    """The store works in a process of its own, so that it can look for the next tasks while handlers run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,6 @@ GATHER: Final = 0.002
 """Seconds that a freed slot of a busy worker may wait for others, so that one claim fills several."""
 
 
-WORTH_HALVING: Final = 20
-"""Slots from which on half of them are a claim that is worth its price."""
 SUSPICIOUS: Final = 2
 """Crashes from which on a task is kept apart from others like it."""
 PUT_OFF: Final = 2.0
@@ -47,7 +45,6 @@ class Fetcher:
         self._backend, self._boot = backend, boot
         self._queues, self._names = tuple(queues), frozenset(names)
         self._running = running
-        self._most = _largest_claim(running.capacity, remote=backend.capabilities.remote)
         self._poll = poll
         self._acker, self._launch, self._idle = acker, launch, idle
         self._hungry = True
@@ -94,25 +91,25 @@ class Fetcher:
         self._loop.wake()
 
     async def _round(self) -> float | None:
-        wanted = min(self._running.free, self._most)
-        if wanted <= 0 or self._paused or self._closed:
+        free = self._running.free
+        if free <= 0 or self._paused or self._closed:
             self._hungry = True
             return None
         if self._loop.is_troubled:
             await self._reconcile()
-        return await self._claim(wanted)
+        return await self._claim(free)
 
-    async def _claim(self, wanted: int) -> float | None:
+    async def _claim(self, free: int) -> float | None:
         quiet = not len(self._running) and not len(self._acker)
         self._hungry = False
         try:
-            claims = await self._backend.claim(self._boot, self._queues, names=self._names, limit=wanted, start=wanted)
+            claims = await self._backend.claim(self._boot, self._queues, names=self._names, limit=free, start=free)
         except BaseException:
             self._hungry = True
             raise
         for claim in await self._without_surplus_suspects(claims.tasks):
             self._launch(claim)
-        if len(claims.tasks) >= wanted:
+        if len(claims.tasks) >= free:
             self._hungry = True
             return None if self._running.free <= 0 else 0.0
         if quiet and not claims.tasks:
@@ -146,11 +143,6 @@ class Fetcher:
             return
         await self._backend.release(strays)
         await self._backend.ack([settle(lease, Released(), attempt=1, max_attempts=1, ran_for=0.0) for lease in strays])
-
-
-def _largest_claim(capacity: int, *, remote: bool) -> int:
-    """How many tasks to ask for at once. A store that works elsewhere is asked for half of the slots, to find the other half while these run."""
-    return (capacity + 1) // 2 if remote and capacity >= WORTH_HALVING else capacity
 
 
 def _put_off(claim: Claim) -> Ack:

@@ -14,7 +14,7 @@ from queue_core.outcome import Ack
 from queue_core.task import NewTask, Pushed
 from queue_core.worker_info import Beat, BeatReply, Registration
 
-CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("asyncpg", "psycopg", "sqlalchemy"), remote=True)
+CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("asyncpg", "psycopg", "sqlalchemy"))
 
 
 class PostgresBackend(RelationalBackend[Store]):
@@ -52,12 +52,12 @@ class PostgresBackend(RelationalBackend[Store]):
     async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
         """Lease due tasks to a worker."""
         self._store.check_open()
-        return await self._store.turns.claim(boot, queues, names, max(limit, 0), max(start, 0))
+        return await self._store.claimer.claim(boot, queues, names, max(limit, 0), max(start, 0))
 
     async def ack(self, acks: Sequence[Ack]) -> list[bool]:
         """Store how attempts ended."""
         self._store.check_open()
-        return await self._store.turns.ack(acks)
+        return await self._store.acker.ack(acks)
 
 
 async def _register_in_turn(tx: Transaction, worker: Registration) -> Rescued:

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from queue_core.backends.postgres.address import Address
-from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, explain
-from queue_core.errors import NotConnected
+from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explain
+from queue_core.errors import NotConnected, StoreUnavailable, StoreUnavailable
 
 Connection: TypeAlias = Any
 """An ``asyncpg.Connection``; the driver carries no types."""
@@ -19,6 +19,8 @@ CONNECT_LIMIT: Final = 5.0
 """Seconds that connecting may take."""
 STATEMENT_LIMIT: Final = 15.0
 """Seconds after which a server that does not answer is taken for lost."""
+TRIES: Final = 3
+"""How often a statement or transaction is tried that gets into the way of others."""
 _STEERING: Final = {"enable_seqscan": "off", "jit": "off"}
 """Every statement has an index made for it, whatever the statistics of a young table say."""
 
@@ -50,6 +52,25 @@ class Line:
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
 
+    @property
+    def schema(self) -> str:
+        """Prinia's own schema there."""
+        return self._address.schema
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[Any]:
+        """What a statement returns, tried again where it was in the way of another. Raises StoreUnavailable."""
+        for remaining in reversed(range(TRIES)):
+            try:
+                async with self.raw() as connection:
+                    rows: list[Any] = await connection.fetch(sql, *arguments)
+                    return rows
+            except StoreUnavailable:
+                raise  # there was no connection to begin with
+            except DRIVER_ERRORS as error:
+                if not remaining or not isinstance(error, REPEATABLE):
+                    raise explain(error, self._address) from error
+        raise AssertionError
+
     async def open(self) -> None:
         """Connect now, so that the connection is there when others are scarce. Raises StoreUnavailable."""
         async with self.hold():
@@ -65,11 +86,13 @@ class Line:
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[Connection]:
         """The connection, for one user. Raises StoreUnavailable in place of the driver's errors when it is lost, does not answer, or refuses."""
-        async with self.raw() as connection:
-            try:
+        try:
+            async with self.raw() as connection:
                 yield connection
-            except DRIVER_ERRORS as error:
-                raise explain(error, self._address) from error
+        except StoreUnavailable:
+            raise  # there was no connection to begin with
+        except DRIVER_ERRORS as error:
+            raise explain(error, self._address) from error
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[Connection]:

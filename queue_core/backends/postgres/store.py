@@ -1,6 +1,6 @@
 """One opened PostgreSQL store: its connections and its listeners, shared by both contracts.
 
-Each purpose has a connection of its own, made when it is first needed: pushes; the turns of workers; everything else that writes; messages to
+Each purpose has a connection of its own, made when it is first needed: pushes; claims; acks; everything else that writes; messages to
 and from other processes; heartbeats; and a few for reading. Nobody else uses them, so a program whose own pool is exhausted harms none.
 """
 
@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 from queue_core.backends._rows import Row
+from queue_core.backends.postgres.acking import Acker
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.binding import compiled
+from queue_core.backends.postgres.claiming import Claimer
 from queue_core.backends.postgres.failures import DRIVER_ERRORS, REPEATABLE, explain
 from queue_core.backends.postgres.folding import Folding
-from queue_core.backends.postgres.leasing import TRIES, Turns
-from queue_core.backends.postgres.line import Connection, Line, connect, end, not_open
+from queue_core.backends.postgres.line import TRIES, Connection, Line, connect, end, not_open
 from queue_core.backends.postgres.pulse import Pulse
 from queue_core.backends.postgres.pusher import Pusher
 from queue_core.backends.postgres.reader import Reader
@@ -82,13 +83,15 @@ class Store:
 
     async def _connect(self) -> None:
         self._desk = Line(self.address, "desk")
-        self._pushes, self._turns = Line(self.address, "pushes"), Line(self.address, "turns")
+        self._pushes = Line(self.address, "pushes")
+        self._claims, self._acks = Line(self.address, "claims"), Line(self.address, "acks")
         self.pusher = Pusher(self._pushes, self.address, self.clock_us, self._told, lambda spare: self._signals.speak(spare))
-        self.turns = Turns(self._turns, self.address, self.clock_us, self._told, lambda: self.write(expire_waiting))
+        self.acker = Acker(self._acks, self.clock_us, self._told)
+        self.claimer = Claimer(self._claims, self.clock_us, self._told, lambda: self.write(expire_waiting))
         self._pulse = Pulse(self.address, self.clock_us)
         self._reader = Reader(self.address)
         await self._reader.open()
-        self._signals = Signals(self.address, self.hub, versions=self._versions, ended=self._ended, moved=self.turns.look_at_all)
+        self._signals = Signals(self.address, self.hub, versions=self._versions, ended=self._ended, moved=self.claimer.look_at_all)
         self.folding = Folding(self._desk, self.address)
 
     async def close(self) -> None:
@@ -101,10 +104,10 @@ class Store:
                 return  # a forked child, or another event loop: the connections are not ours to close
             self.hub.close()
             await self.pusher.close()
-            await self.turns.close()
+            await self.acker.close()
             await self.folding.close()
             await self._signals.close()
-            for line in (self._desk, self._pushes, self._turns):
+            for line in (self._desk, self._pushes, self._claims, self._acks):
                 await line.close()
             await self._reader.close()
             await asyncio.to_thread(self._pulse.close)
@@ -132,7 +135,8 @@ class Store:
         self.check_open()
         self._pulse.open()
         await self._desk.open()
-        await self._turns.open()
+        await self._claims.open()
+        await self._acks.open()
 
     # --- time ------------------------------------------------------------------------------------------
 
@@ -210,7 +214,7 @@ class Store:
     def _told(self, changes: Changes, plain: bool) -> None:
         """Something was committed. ``plain``: nothing of it can stand before what was due already."""
         if not plain:
-            self.turns.look_at_all()
+            self.claimer.look_at_all()
         self.hub.tell(changes)
         self._signals.tell(changes, plain)
         self.folding.soon()

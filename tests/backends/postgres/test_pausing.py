@@ -9,7 +9,7 @@ import pytest
 
 from queue_core.backends.postgres.address import address_of
 from queue_core.backends.postgres.binding import compiled
-from queue_core.backends.postgres.leasing import NO_LOW
+from queue_core.backends.postgres.claiming import NO_LOW
 from queue_core.expose import Connected, connect
 from queue_core.status import Status
 from tests.conformance.helpers import PATIENCE, pause, push_one, registered, status_of
@@ -31,8 +31,7 @@ async def test_a_claim_that_is_under_way_is_given_back_by_the_pause(connected: C
     claimer: Any = await asyncpg.connect(address.dsn)
     claim = claimer.transaction()
     await claim.start()
-    no_acks: list[list[Any]] = [[]] * 15
-    await claimer.fetch(compiled("turn", address.schema)[0], None, *no_acks, boot, ["default"], None, 1, 0, *NO_LOW)
+    await claimer.fetch(compiled("claim", address.schema)[0], None, boot, ["default"], None, 1, 0, *NO_LOW)
     pausing = asyncio.ensure_future(pause(connected))
     async with asyncio.timeout(PATIENCE):
         while not await claimer.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):

@@ -269,7 +269,7 @@ async def test_what_the_board_asks_again_and_again_touches_few_pages(full: Addre
 
 async def claim(connection: "asyncpg.Connection[Any]", address: Address, queues: list[str], **low: int) -> tuple[int, int]:
     """How many tasks a claim of fifty leases, and how many pages it touches; it is undone."""
-    sql, parameters = compiled("turn", address.schema)
+    sql, parameters = compiled("claim", address.schema)
     asked: dict[str, Any] = {"now": NOW, "boot": "boot 1", "queues": queues, "limit": 50, "start": 50, **low}
     literals = [_literal(asked.get(name)) for name in parameters]
     undone = connection.transaction()

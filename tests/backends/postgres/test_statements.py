@@ -22,7 +22,7 @@ HOME = Path(queue_core.backends.__file__).parent
 FILES = sorted([*(HOME / "sql/shared").glob("*.sql"), *(HOME / "sql/postgres").glob("*.sql")])
 OWN = [file for file in FILES if file.parent.name == "postgres"]
 SQLITES = {file.stem for folder in ("shared", "sqlite") for file in (HOME / "sql" / folder).glob("*.sql")}
-TWINS = sorted({file.stem for file in OWN} & SQLITES - {"push"})  # which stores many tasks at once here
+TWINS = sorted({file.stem for file in OWN} & SQLITES - {"push", "ack"})  # which are about many tasks at once here
 MINUTE: Final = 60_000_000
 NOW: Final = 1_800_000_000_000_000
 

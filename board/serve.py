@@ -46,7 +46,7 @@ def _split(spec: str) -> tuple[str, str]:
     name, separator, url = spec.partition("=")
     if separator and name and "/" not in name and ":" not in name:
         return name, url
-    return spec.rpartition("/")[2].removesuffix(".db"), spec
+    return spec.partition("?")[0].rpartition("/")[2].removesuffix(".db"), spec
 
 
 def serve(board: Any, listener: socket.socket) -> None:

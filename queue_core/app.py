@@ -39,7 +39,7 @@ class Decorator(Protocol):
 class App:
     """A queue: push tasks through its definitions, run them with its workers.
 
-    ``url`` names the store: ``sqlite:///tasks.db``, ``sqlite:////absolute/tasks.db`` or ``memory://``. ``codec`` encodes arguments: ``json``,
+    ``url`` names the store: ``sqlite:///tasks.db``, ``postgresql://host/database`` or ``memory://``. ``codec`` encodes arguments: ``json``,
     ``msgpack`` or a Codec of your own; ``codecs`` are others that stored tasks may need. ``options`` go to the backend. It connects when
     first used; ``close`` disconnects, as does leaving ``async with app``.
 

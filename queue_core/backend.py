@@ -2,8 +2,8 @@
 
 ``tests/conformance`` is the same specification as tests. Every method is atomic unless it says otherwise: it happens whole
 or not at all, and what it returned survives the death of any process. Every method may raise StoreUnavailable, after which
-nothing of the call is stored. Every change is counted in the numbers of ``expose.Metrics`` in the same transaction and announced to
-``expose.Watch``.
+nothing of the call is stored, unless a connection broke in the very moment: then it may be, but whole. Every change is counted
+in the numbers of ``expose.Metrics`` in the same transaction and announced to ``expose.Watch``.
 
 *Now* is always the store's own now: ``Backend.now``. Delays go in as seconds; the store adds them to its now.
 """

@@ -35,7 +35,11 @@ class NotConnected(PriniaError, RuntimeError):
 
 
 class StoreUnavailable(PriniaError, ConnectionError):
-    """The store cannot be read or written now: locked, full, unreachable or read-only. Nothing was stored; try again."""
+    """The store cannot be read or written now: locked, full, unreachable or read-only. Nothing was stored; try again.
+
+    One exception: where the connection to a server broke in the very moment of storing, it may be stored. The same NewTask can be
+    pushed again without harm: its id is then either new, or refused as taken.
+    """
 
 
 class UnknownScheme(InvalidValue):

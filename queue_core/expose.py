@@ -469,7 +469,7 @@ def without_password(url: str) -> str:
 
 
 def connect(url: str, **options: Any) -> Connected:
-    """The store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://``), not yet opened.
+    """The store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://host/database``, ``memory://``), not yet opened.
 
     ``options`` go to the backend. Raises UnknownScheme for a URL that no backend serves.
     """

@@ -185,8 +185,8 @@ async def test_dead_rows_that_nobody_cleans_away(store: Store) -> None:
 async def test_the_cure_for_a_dump_from_another_server_counts_everything_again(store: Store) -> None:
     await store.push()
     await store.run("SELECT {schema}.fold(1000)")
-    await store.run("UPDATE {schema}.folded SET below = '4611686018427387904'")
     await store.push(times=2)
+    await store.run("UPDATE {schema}.folded SET below = '4611686018427387904'")
     found = await store.findings()
     assert found["counters"].says == "mail Pending: 1 counted, 3 stored"
     await store.run(str(found["numbers"].cure))
@@ -316,7 +316,7 @@ async def test_a_worker_and_a_producer_have_the_connections_that_the_doctor_coun
         await greet.push()
         assert await connections(store, began, produces) == produces
         assert len(produces) == PRODUCER
-    works = {"turns", "heartbeat", "signals", "desk", "pushes", "reads"}
+    works = {"claims", "acks", "heartbeat", "signals", "desk", "pushes", "reads"}
     async with app.running():
         await (await greet.push()).result(timeout=10)
         assert await connections(store, began, works) == works

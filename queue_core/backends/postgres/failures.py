@@ -20,7 +20,7 @@ _CAUSES: Final = {
     "26000": POOLER,
     "42P05": POOLER,
     "08P01": POOLER,
-    "42501": "the role lacks a permission. Let it own its schema, or let the database grant it CREATE",
+    "42501": "the role lacks a permission. Let it own its schema, or let the owner grant it what the guide to many machines lists",
     "42P01": "its tables are gone. Open it again, so that they are made",
     "3F000": "its schema is gone. Open it again, so that it is made",
     "42883": "its functions are gone. Open it again, so that they are made",
@@ -74,7 +74,11 @@ def _of_class(error: BaseException) -> str:
     match error:
         case asyncpg.CannotConnectNowError():
             return "the server is starting or stopping. It will be tried again"
-        case asyncpg.AdminShutdownError() | asyncpg.CrashShutdownError() | asyncpg.PostgresConnectionError() | asyncpg.InterfaceError():
+        case asyncpg.ClientConfigurationError():
+            return "its URL has a setting that cannot be. Correct it"
+        case asyncpg.AdminShutdownError() | asyncpg.CrashShutdownError() | asyncpg.PostgresConnectionError():
+            return "the connection was lost. It will be tried again"
+        case asyncpg.InterfaceError() | asyncpg.InternalClientError():
             return "the connection was lost. It will be tried again"
         case TimeoutError():
             return "the server did not answer in time. It will be tried again"

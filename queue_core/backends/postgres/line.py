@@ -10,7 +10,7 @@ import asyncpg
 
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explain
-from queue_core.errors import NotConnected, StoreUnavailable, StoreUnavailable
+from queue_core.errors import NotConnected, StoreUnavailable
 
 Connection: TypeAlias = Any
 """An ``asyncpg.Connection``; the driver carries no types."""

@@ -25,8 +25,13 @@ async def migrate(connection: Connection, address: Address) -> None:
     Raises InvalidValue, asyncpg's errors.
     """
     await _check(connection, address)
-    if not await _missing(connection, address.schema):
-        return
+    if await _missing(connection, address.schema):
+        await _apply(connection, address)
+    if await connection.fetchval(qualified(_IS_FROM_ELSEWHERE, address.schema)):
+        await connection.execute(qualified("UPDATE prinia_folded SET below = '0'", address.schema))
+
+
+async def _apply(connection: Connection, address: Address) -> None:
     async with connection.transaction():
         await connection.execute(f"SELECT pg_advisory_xact_lock(hashtext('{address.schema}'), hashtext('migrate'))")
         missing = await _missing(connection, address.schema)
@@ -54,6 +59,8 @@ _IS_TABLE: Final = """
         AND relation.relname = 'migrations'
     )
 """
+# a dump that was restored in a server whose transactions have lower numbers: everything that is not added up has to be looked at again
+_IS_FROM_ELSEWHERE: Final = "SELECT below > pg_snapshot_xmax(pg_current_snapshot()) FROM prinia_folded"
 _MIGRATIONS_TABLE: Final = """
     CREATE TABLE IF NOT EXISTS prinia_migrations (number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
 """

@@ -7,8 +7,8 @@ from queue_core.backends.postgres.reader import READERS
 from queue_core.cli.doctor.finding import Finding
 from queue_core.cli.words import duration, many
 
-WORKER: Final = 5 + READERS
-"""Most connections of a worker process: turns, heartbeats, signals, upkeep, the pushes of its handlers, and reads."""
+WORKER: Final = 6 + READERS
+"""Most connections of a worker process: claims, acks, heartbeats, signals, upkeep, the pushes of its handlers, and reads."""
 PRODUCER: Final = 3
 """Connections of a program that only pushes: pushes, signals, adding up."""
 BOARD: Final = 2 + READERS

@@ -103,14 +103,10 @@ class Store:
             if self._opened_in != os.getpid() or self._loop is not asyncio.get_running_loop():
                 return  # a forked child, or another event loop: the connections are not ours to close
             self.hub.close()
-            await self.pusher.close()
-            await self.acker.close()
-            await self.folding.close()
+            await asyncio.gather(self.pusher.close(), self.acker.close(), self.folding.close())
             await self._signals.close()
-            for line in (self._desk, self._pushes, self._claims, self._acks):
-                await line.close()
-            await self._reader.close()
-            await asyncio.to_thread(self._pulse.close)
+            lines = (self._desk, self._pushes, self._claims, self._acks)
+            await asyncio.gather(*(line.close() for line in lines), self._reader.close(), asyncio.to_thread(self._pulse.close))
 
     def check_open(self) -> None:
         """Raise NotConnected while the store is not open, and in a process or event loop that did not open it."""

@@ -203,7 +203,7 @@ async def test_a_worker_goes_on_when_others_have_taken_every_connection(outsider
         app.task(work)
         step = producer.task(work)
         old = await step.push(0)
-        async with working(app, lease_ttl=3, heartbeat_every=0.2, housekeeping=0.2, retention=Retention(done=60)) as worker:
+        async with working(app, lease_ttl=4, heartbeat_every=1.5, housekeeping=0.2, retention=Retention(done=60)) as worker:
             await old.result(timeout=PATIENCE)
             async with crowded(outsider):
                 with pytest.raises(StoreUnavailable, match=r"the server has no connection left\. Raise max_connections"):

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -100,7 +100,7 @@ class Line:
         async with self._lock:
             connection = await self._connected()
             try:
-                async with asyncio.timeout(self._limit):
+                with limited(connection, self._limit):
                     if self._address.mode == "poll":
                         async with connection.transaction():
                             yield connection
@@ -125,6 +125,29 @@ class Line:
         connection.terminate()
         if self._connection is connection:
             self._connection = None
+
+
+@contextmanager
+def limited(connection: Connection, seconds: float) -> Iterator[None]:
+    """End ``connection`` when this takes longer, so that whatever waits for it fails: the end of a transaction and the driver's tidying up too,
+    which on a half-open line would last for ever after a mere cancellation. Raises TimeoutError then.
+    """
+    expired = False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = True
+        connection.terminate()
+
+    timer = asyncio.get_running_loop().call_later(seconds, expire)
+    try:
+        yield
+    except Exception as error:
+        if expired:
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
 
 
 async def end(connection: Connection) -> None:

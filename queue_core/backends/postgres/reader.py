@@ -9,7 +9,7 @@ from queue_core.backends._rows import Row
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.binding import arguments, compiled
 from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST_IN_BETWEEN, explain
-from queue_core.backends.postgres.line import Connection, connect, not_open
+from queue_core.backends.postgres.line import Connection, connect, limited, not_open
 from queue_core.errors import PriniaError, StoreUnavailable
 
 QUERY_LIMIT: Final = 2.0
@@ -78,14 +78,17 @@ class Reader:
     async def _fetch(self, sql: str, bound: list[Any]) -> list[Row]:
         if self._pool is None:
             raise not_open(self._address)
-        async with asyncio.timeout(WAIT_LIMIT), self._pool.acquire() as connection:
-            if self._address.mode == "listen":
-                found: list[Row] = await connection.fetch(sql, *bound)
-                return found
-            async with connection.transaction():
-                await connection.execute(_IN_A_TRANSACTION)
-                found = await connection.fetch(sql, *bound)
-                return found
+        clock = asyncio.get_running_loop()
+        deadline = clock.time() + WAIT_LIMIT
+        async with self._pool.acquire(timeout=WAIT_LIMIT) as connection:
+            with limited(connection, deadline - clock.time()):
+                if self._address.mode == "listen":
+                    found: list[Row] = await connection.fetch(sql, *bound)
+                    return found
+                async with connection.transaction():
+                    await connection.execute(_IN_A_TRANSACTION)
+                    found = await connection.fetch(sql, *bound)
+                    return found
 
     def _explained(self, error: BaseException) -> PriniaError:
         if isinstance(error, asyncpg.QueryCanceledError):

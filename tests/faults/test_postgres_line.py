@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def line(outsider: Outsider) -> Iterator[Line]:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """All limits are tenths of what they are."""
     monkeypatch.setattr(connections, "CONNECT_LIMIT", 0.5)
-    monkeypatch.setitem(connections.Line.__init__.__kwdefaults__, "limit", 0.5)  # type: ignore[index]
+    monkeypatch.setattr(connections.Line.__init__, "__kwdefaults__", {"limit": 0.5})
     monkeypatch.setattr(pulse, "BEAT_LIMIT", 0.4)
     monkeypatch.setattr(reader, "WAIT_LIMIT", 0.5)
     monkeypatch.setattr(pusher, "PATIENCE", 0.5)
@@ -94,11 +95,10 @@ async def test_a_listener_whose_line_is_half_open_is_replaced(outsider: Outsider
         before = await listeners(outsider)
         line.hold()
         pinged = asyncio.Event()
-        real = signals.end
 
         async def end(connection: connections.Connection) -> None:
             pinged.set()
-            await real(connection)
+            await connections.end(connection)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(signals, "end", end)
@@ -192,7 +192,7 @@ async def test_whoever_watches_or_waits_and_missed_messages_looks_at_everything(
     monkeypatch.setattr(waiting, "LOOK_AGAIN", LONG)
     async with App(outsider.url) as elsewhere, App(line.url) as app:
         [pushed] = await elsewhere.push([NewTask(name="work", args=b"{}")])
-        watch = app.expose.watch()
+        watch: Any = app.expose.watch()
         assert await asyncio.wait_for(anext(watch), PATIENCE) == {ALL_TOPICS}
         ended = asyncio.ensure_future(anext(app.backend.wait_for([pushed.task.id])))
         async with deaf(outsider, line):

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from queue_core import App
+from queue_core.backends._statements import migrations
 from queue_core.backends.postgres import schema
 from queue_core.backends.postgres.address import Address
 from queue_core.errors import InvalidValue, StoreUnavailable
@@ -35,7 +36,7 @@ async def test_of_many_that_start_at_once_on_an_empty_database_one_makes_the_sto
         numbers = [row[0] for row in await connection.fetch(f'SELECT number FROM "{name}".migrations ORDER BY number')]
         await connection.execute(f'DROP SCHEMA "{name}" CASCADE')
         await connection.close()
-        assert numbers == [number for number, _, _ in schema.migrations("postgres")]
+        assert numbers == [number for number, _, _ in migrations("postgres")]
 
 
 @asynccontextmanager

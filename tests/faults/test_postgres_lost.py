@@ -131,7 +131,7 @@ async def test_an_ack_whose_answer_is_lost_is_not_taken_for_a_lost_lease(outside
             await eventually(lambda: bool(runs))
             async with outsider.blocking("SELECT FROM prinia_tasks FOR UPDATE"):
                 go.set()
-                await outsider.see_blocked("turns")
+                await outsider.see_blocked("acks")
                 line.hold()
 
             async def committed() -> bool:
@@ -161,7 +161,7 @@ async def test_a_claim_whose_answer_is_lost_runs_once_all_the_same(outsider: Out
             handle = await work.push(2)
             async with outsider.blocking("LOCK TABLE prinia_changes IN SHARE MODE"):
                 worker.resume()
-                await outsider.see_blocked("turns")
+                await outsider.see_blocked("claims")
                 line.hold()
 
             async def leased() -> bool:
@@ -173,3 +173,11 @@ async def test_a_claim_whose_answer_is_lost_runs_once_all_the_same(outsider: Out
             assert await handle.result(timeout=PATIENCE) == 2
             assert (await handle.fetch()).crashes == 0
         assert runs == [1, 2]
+
+
+async def test_a_read_succeeds_though_connections_broke_while_nobody_used_them(outsider: Outsider) -> None:
+    async with App(outsider.url) as app:
+        for _ in range(60):
+            await asyncio.gather(*(app.expose.counts() for _ in range(3)))
+            await outsider.terminate("reads")
+            await asyncio.gather(*(app.expose.counts() for _ in range(3)))

@@ -44,7 +44,13 @@ LOST: Final = (
     TimeoutError,
 )
 """After these a connection is of no more use."""
-LOST_IN_BETWEEN: Final = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, ConnectionResetError)
+LOST_IN_BETWEEN: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionResetError,
+)
 """What using a connection raises that broke while nobody used it."""
 REPEATABLE: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """After these the same transaction may well succeed."""

@@ -1,6 +1,7 @@
 """Reading connections: a few, read-only, each query alone in its snapshot and limited in time."""
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 import asyncpg
@@ -64,16 +65,13 @@ class Reader:
         """All rows that the statement ``name`` returns. Raises StoreUnavailable, also for a query that takes too long."""
         sql, parameters = compiled(name, self._address.schema)
         bound = arguments(parameters, values)
-        try:
-            return await self._fetch(sql, bound)
-        except LOST_IN_BETWEEN:
-            pass  # since the last read; another connection may do
-        except DRIVER_ERRORS as error:
-            raise self._explained(error) from error
-        try:
-            return await self._fetch(sql, bound)
-        except DRIVER_ERRORS as error:
-            raise self._explained(error) from error
+        for remaining in reversed(range(READERS + 1)):
+            try:
+                return await self._fetch(sql, bound)
+            except DRIVER_ERRORS as error:
+                if not remaining or not isinstance(error, LOST_IN_BETWEEN):  # broken since the last read; another connection may do
+                    raise self._explained(error) from error
+        raise AssertionError
 
     async def _fetch(self, sql: str, bound: list[Any]) -> list[Row]:
         if self._pool is None:
@@ -82,13 +80,21 @@ class Reader:
         deadline = clock.time() + WAIT_LIMIT
         async with self._pool.acquire(timeout=WAIT_LIMIT) as connection:
             with limited(connection, deadline - clock.time()):
-                if self._address.mode == "listen":
-                    found: list[Row] = await connection.fetch(sql, *bound)
-                    return found
-                async with connection.transaction():
-                    await connection.execute(_IN_A_TRANSACTION)
-                    found = await connection.fetch(sql, *bound)
-                    return found
+                try:
+                    return await self._read(connection, sql, bound)
+                except LOST_IN_BETWEEN:
+                    with contextlib.suppress(asyncpg.InterfaceError):  # the driver may know that it is closed, or not yet
+                        connection.terminate()
+                    raise
+
+    async def _read(self, connection: Connection, sql: str, bound: list[Any]) -> list[Row]:
+        if self._address.mode == "listen":
+            found: list[Row] = await connection.fetch(sql, *bound)
+            return found
+        async with connection.transaction():
+            await connection.execute(_IN_A_TRANSACTION)
+            found = await connection.fetch(sql, *bound)
+            return found
 
     def _explained(self, error: BaseException) -> PriniaError:
         if isinstance(error, asyncpg.QueryCanceledError):

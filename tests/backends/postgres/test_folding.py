@@ -11,6 +11,7 @@ import pytest
 from queue_core.backends.postgres import claiming, folding
 from queue_core.backends.postgres.schema import qualified
 from queue_core.expose import Connected, connect
+from queue_core.task import DEFAULT_QUEUE
 from tests.conformance.helpers import PATIENCE, check_books, claim, counts_of, finish, new_task, registered
 
 pytestmark = pytest.mark.postgres
@@ -80,7 +81,7 @@ async def test_several_add_up_at_once_while_tasks_come_and_go(connected: Connect
 
 
 async def check_total(store: Connected, *, most: int) -> None:
-    counts = (await store.expose.counts()).get("default")
+    counts = (await store.expose.counts()).get(DEFAULT_QUEUE)
     assert counts is None or 0 <= counts.total <= most
 
 

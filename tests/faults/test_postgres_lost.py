@@ -45,6 +45,7 @@ def line(outsider: Outsider) -> Iterator[Line]:
 async def test_nothing_is_lost_or_doubled_while_all_connections_are_ended_again_and_again(outsider: Outsider) -> None:
     runs: Counter[int] = Counter()
     acknowledged: set[int] = set()
+    enough = asyncio.Event()
     async with App(outsider.url) as app:
 
         @app.task
@@ -53,7 +54,7 @@ async def test_nothing_is_lost_or_doubled_while_all_connections_are_ended_again_
 
         async def produce() -> None:
             number = 0
-            while True:
+            while not enough.is_set():
                 number += 1
                 try:
                     await step.push(number)
@@ -68,8 +69,8 @@ async def test_nothing_is_lost_or_doubled_while_all_connections_are_ended_again_
                 pushed, done = len(acknowledged) + IN_BETWEEN, len(runs) + IN_BETWEEN
                 await eventually(lambda: len(acknowledged) >= pushed and len(runs) >= done, what="work going on")  # noqa: B023
                 assert await outsider.terminate()
-            producing.cancel()
-            await asyncio.wait([producing])
+            enough.set()
+            await producing
 
             async def nothing_waits() -> bool:
                 return not (await app.expose.counts())[DEFAULT_QUEUE].live

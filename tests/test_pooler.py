@@ -160,7 +160,7 @@ async def test_a_dead_server_connection_fails_its_client_and_is_replaced(pooler:
         await victim.transaction().start()
         pid = await victim.fetchval(PID)
         await witness.fetchval("SELECT pg_terminate_backend($1, 20000)", pid)
-        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
             await victim.fetchval("SELECT 1")
         for _ in range(3):
             assert await other.fetchval(PID) != pid
@@ -180,7 +180,7 @@ async def test_leaving_ends_the_clients_the_server_connections_and_the_thread(pg
             await connection.transaction().start()
             await connection.execute("SELECT 1")
         assert threading.active_count() == threads
-        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
             await connection.fetchval("SELECT 1")
         while await witness.fetchval("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pooled'"):
             pass

@@ -30,6 +30,7 @@ class Acker:
         self._writing: list[tuple[Claim, Ack]] = []
         self._stored = Bell()
         self._deadline = float("inf")
+        self._dropped = False
         self._loop = Loop("acker", self._flush, report=report)
         self.wake = self._loop.wake
 
@@ -53,6 +54,7 @@ class Acker:
 
     def drop(self) -> None:
         """Forget what is not stored, because its leases are lost."""
+        self._dropped = True
         for claim, _ in self._waiting:
             self._lost(claim)
         self._waiting.clear()
@@ -64,7 +66,7 @@ class Acker:
         while len(self) and clock.time() < self._deadline:
             await self._stored.wait(self._deadline - clock.time())
         await self._loop.stop(grace=max(0.0, self._deadline - clock.time()))
-        if len(self):
+        if len(self) and not self._dropped:
             _log.error("The ends of %d attempts could not be stored before the worker ended; their tasks will be rescued and run again.", len(self))
 
     def hurry(self) -> None:

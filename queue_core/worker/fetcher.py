@@ -9,7 +9,7 @@ from queue_core.backoff import spread
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack, Deferred, Released, settle
 from queue_core.task import Claim
-from queue_core.worker.acker import Acker
+from queue_core.worker.acker import MAX_BATCH, Acker
 from queue_core.worker.loop import Loop, Report
 from queue_core.worker.running import Running
 
@@ -95,6 +95,9 @@ class Fetcher:
         if free <= 0 or self._paused or self._closed:
             self._hungry = True
             return None
+        if len(self._acker) >= max(MAX_BATCH, 2 * self._running.capacity):
+            self._hungry = True
+            return GATHER * 10  # what ended is not stored yet: let the store catch up, so that a crash can repeat but little
         if self._loop.is_troubled:
             await self._reconcile()
         return await self._claim(free)

@@ -32,7 +32,7 @@ $$;
 CREATE FUNCTION prinia_next_due(queues text[], moment bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_custom_plan
 SET jit = off
 AS $$
 DECLARE

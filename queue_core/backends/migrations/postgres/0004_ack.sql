@@ -38,7 +38,8 @@ DECLARE
   moment CONSTANT bigint := prinia_now(given_now);
   told_of bigint[];
 BEGIN
-  -- A kill that was asked for wins over another attempt.
+  -- A kill that was asked for wins over another attempt. Each task is found by its id, whatever a young table's statistics say: the conditions on it are
+  -- written so that no other way is open, since all that run look like few at first, and the plan stays.
   WITH settled AS (
     UPDATE prinia_tasks AS task
     SET
@@ -61,10 +62,10 @@ BEGIN
         id, boot, token, status, reason, outcome, delay, uses, ran, result, line, type, message, traceback, place
       )
     ) AS ack
-    WHERE task.id = ack.id
+    WHERE task.id = ANY(ARRAY[ack.id])
       AND task.boot = ack.boot
       AND task.lease = ack.token
-      AND task.status = 'Running'
+      AND (task.status = 'Running') IS TRUE
     RETURNING
       task.id, task.seq, task.queue, task.status, task.attempts + CASE WHEN ack.uses THEN 0 ELSE 1 END AS number, task.worker, task.started_at,
       ack.ran, ack.again, ack.outcome, ack.type, ack.message, ack.traceback, ack.place
@@ -108,9 +109,9 @@ BEGIN
     held := held || ARRAY(
       SELECT ack.place
       FROM unnest(ack_ids, ack_boots, ack_tokens, ack_statuses, ack_doubted) WITH ORDINALITY AS ack (id, boot, token, status, doubted, place)
-      JOIN prinia_tasks AS task ON task.id = ack.id
+      JOIN prinia_tasks AS task ON task.id = ANY(ARRAY[ack.id])
       WHERE ack.doubted
-        AND task.status = ack.status
+        AND (task.status = ack.status) IS TRUE
         AND task.boot = ack.boot
         AND task.lease = ack.token + 1
         AND NOT ack.place = ANY(coalesce(held, '{}'))

@@ -44,7 +44,8 @@ SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET enable_bitmapscan = off
-SET plan_cache_mode = force_generic_plan
+SET enable_sort = off
+SET plan_cache_mode = force_custom_plan
 SET jit = off
 AS $$
 #variable_conflict use_column

@@ -4,7 +4,7 @@
 CREATE FUNCTION prinia_fold(most integer) RETURNS integer
 LANGUAGE plpgsql
 SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_custom_plan
 SET jit = off
 AS $$
 DECLARE

@@ -14,14 +14,22 @@ _EXAMPLES = "Write sqlite:///tasks.db for a file here, sqlite:////srv/tasks.db f
 def path_of(url: str) -> Path:
     """The file that ``url`` names. Raises InvalidValue when it names none, or one that cannot be used."""
     rest, shown = url.removeprefix(_SCHEME), without_password(url)
+    if not unquote(url).isprintable():
+        raise InvalidValue(f"The store URL must be printable text, got {shown!r}. One that was read from a file may still have its line end.")
     if rest.strip("/") in {"", ":memory:"}:
         raise InvalidValue(f"The store URL {shown!r} names no file. {_EXAMPLES} A store in memory is memory://.")
     if not rest.startswith("/"):
         raise InvalidValue(f"The store URL {shown!r} names a host, and SQLite has none. {_EXAMPLES}")
     if "?" in rest or "#" in rest:
-        raise InvalidValue(f"The store URL {shown!r} must not have a query or fragment; pass options to connect() by name. {_EXAMPLES}")
+        raise InvalidValue(
+            f"The store URL {shown!r} must not have a query or fragment; pass options to connect() by name. "
+            f"In the name of a file a ? is written %3F, a # is %23. {_EXAMPLES}"
+        )
     path = Path(unquote(rest[1:]))
-    _check(path)
+    try:
+        _check(path)
+    except OSError as error:  # among them a name that is too long
+        raise InvalidValue(f"The store URL {shown[:60]!r} names no usable file: {error.strerror}. {_EXAMPLES}") from error
     return path
 
 

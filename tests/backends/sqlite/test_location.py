@@ -1,0 +1,30 @@
+"""What is said of a URL that names no usable file."""
+
+from pathlib import Path
+
+import pytest
+
+from queue_core.backends.sqlite.location import path_of
+from queue_core.errors import InvalidValue
+
+
+def refused(url: str) -> str:
+    with pytest.raises(InvalidValue) as refusal:
+        path_of(url)
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["tasks.db\n", "a%00b.db", "a\x00b.db", "\ud800.db", "%1b.db"])
+def test_a_file_must_have_a_printable_name(tmp_path: Path, name: str) -> None:
+    said = refused(f"sqlite:///{tmp_path}/{name}")
+    assert "must be printable text" in said and said.isprintable()
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    assert "names no usable file: File name too long. Write sqlite:///tasks.db" in refused(f"sqlite:///{tmp_path}/{'a' * 300}")
+
+
+@pytest.mark.parametrize("name", ["tasks?.db", "tasks#1.db", "tasks.db?schema=a&schema=b"])
+def test_a_file_with_a_question_mark_hears_how_it_is_written(tmp_path: Path, name: str) -> None:
+    assert "In the name of a file a ? is written %3F, a # is %23." in refused(f"sqlite:///{tmp_path}/{name}")
+    assert path_of(f"sqlite:///{tmp_path}/tasks%3F%231.db").name == "tasks?#1.db"

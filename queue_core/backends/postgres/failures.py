@@ -1,6 +1,7 @@
 """What PostgreSQL's errors, and those of the way to it, mean for people."""
 
-import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
@@ -58,6 +59,17 @@ DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.I
 """Everything that a statement can raise which is not a fault of Prinia."""
 
 
+@contextmanager
+def explained(address: Address, *, opening: bool = False) -> Iterator[None]:
+    """Raise the driver's errors as Prinia's, in words; see ``explain``. What is one of Prinia's already stays as it is."""
+    try:
+        yield
+    except PriniaError:
+        raise
+    except DRIVER_ERRORS as error:
+        raise explain(error, address, opening=opening) from error
+
+
 def explain(error: BaseException, address: Address, *, opening: bool = False) -> PriniaError:
     """``error`` as one of Prinia's, in words: StoreUnavailable, or InvalidValue where only another URL or a permission can help."""
     code = str(getattr(error, "sqlstate", None) or "")
@@ -68,12 +80,7 @@ def explain(error: BaseException, address: Address, *, opening: bool = False) ->
 
 def is_unstorable(error: BaseException) -> bool:
     """Whether the values are at fault, not the server or the way to it."""
-    return isinstance(error, asyncpg.DataError | asyncpg.exceptions.DataError)
-
-
-def is_too_slow(error: BaseException) -> bool:
-    """Whether a time limit ended the statement."""
-    return isinstance(error, asyncpg.QueryCanceledError | TimeoutError | asyncio.TimeoutError)
+    return isinstance(error, asyncpg.DataError)
 
 
 def _of_class(error: BaseException) -> str:
@@ -82,16 +89,14 @@ def _of_class(error: BaseException) -> str:
             return "the server is starting or stopping. It will be tried again"
         case asyncpg.ClientConfigurationError():
             return "its URL has a setting that cannot be. Correct it"
-        case asyncpg.AdminShutdownError() | asyncpg.CrashShutdownError() | asyncpg.PostgresConnectionError():
-            return "the connection was lost. It will be tried again"
-        case asyncpg.InterfaceError() | asyncpg.InternalClientError():
-            return "the connection was lost. It will be tried again"
         case TimeoutError():
             return "the server did not answer in time. It will be tried again"
         case ConnectionRefusedError():
             return "nothing answers there. Start the server, or correct the URL"
         case OSError():
             return "it cannot be reached. Check the network and the URL"
+        case _ if isinstance(error, LOST):
+            return "the connection was lost. It will be tried again"
     return "the server refused the statement"
 
 

@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 
 from queue_core.backends.postgres.address import Address
-from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explain
-from queue_core.errors import NotConnected, StoreUnavailable
+from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explained
+from queue_core.errors import NotConnected
 
+T = TypeVar("T")
 Connection: TypeAlias = Any
 """An ``asyncpg.Connection``; the driver carries no types."""
 
@@ -59,17 +60,21 @@ class Line:
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Any]:
         """What a statement returns, tried again where it was in the way of another. Raises StoreUnavailable."""
-        for remaining in reversed(range(TRIES)):
-            try:
-                async with self.raw() as connection:
-                    rows: list[Any] = await connection.fetch(sql, *arguments)
-                    return rows
-            except StoreUnavailable:
-                raise  # there was no connection to begin with
-            except DRIVER_ERRORS as error:
-                if not remaining or not isinstance(error, REPEATABLE):
-                    raise explain(error, self._address) from error
-        raise AssertionError
+
+        async def attempt() -> list[Any]:
+            async with self.raw() as connection:
+                rows: list[Any] = await connection.fetch(sql, *arguments)
+                return rows
+
+        return await self.repeat(attempt)
+
+    async def repeat(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What ``attempt`` returns, tried again where it was in the way of another. Raises StoreUnavailable in place of the driver's errors."""
+        with explained(self._address):
+            for _ in range(TRIES - 1):
+                with contextlib.suppress(*REPEATABLE):
+                    return await attempt()
+            return await attempt()
 
     async def open(self) -> None:
         """Connect now, so that the connection is there when others are scarce. Raises StoreUnavailable."""
@@ -86,13 +91,9 @@ class Line:
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[Connection]:
         """The connection, for one user. Raises StoreUnavailable in place of the driver's errors when it is lost, does not answer, or refuses."""
-        try:
+        with explained(self._address):
             async with self.raw() as connection:
                 yield connection
-        except StoreUnavailable:
-            raise  # there was no connection to begin with
-        except DRIVER_ERRORS as error:
-            raise explain(error, self._address) from error
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[Connection]:
@@ -115,10 +116,8 @@ class Line:
         connection = self._connection
         if connection is not None and not connection.is_closed():
             return connection
-        try:
+        with explained(self._address):
             self._connection = connection = await connect(self._address, self._purpose)
-        except DRIVER_ERRORS as error:
-            raise explain(error, self._address) from error
         return connection
 
     def _drop(self, connection: Connection) -> None:

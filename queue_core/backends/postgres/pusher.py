@@ -11,7 +11,7 @@ import asyncpg
 
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.courier import Courier
-from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explain, is_unstorable
+from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explained, is_unstorable
 from queue_core.backends.postgres.line import Connection, Line
 from queue_core.backends.postgres.producing import Stored, fetch, store
 from queue_core.backends.relational.tally import QUEUES, Changes
@@ -66,7 +66,8 @@ class Pusher:
         if not batch:
             return
         try:
-            await self._store(batch)
+            with explained(self._address):
+                await self._store(batch)
         except StoreUnavailable as error:
             _fail(batch, error)
         except Exception as error:
@@ -81,18 +82,19 @@ class Pusher:
             await self._carry(deque([push]))
 
     async def _store(self, batch: Sequence[_Push]) -> None:
-        """Store a batch, with patience. Raises StoreUnavailable, or InvalidValue for what no try can store."""
+        """Store a batch, with patience. Raises StoreUnavailable or the driver's errors, and InvalidValue for what no try can store."""
         clock = asyncio.get_running_loop()
         deadline, pause = clock.time() + PATIENCE, _SHORTEST
         while True:
             try:
                 return await self._try(batch)
-            except (StoreUnavailable, *DRIVER_ERRORS) as error:
+            except DRIVER_ERRORS as error:
                 if is_unstorable(error):
                     raise InvalidValue(f"The tasks cannot be stored: {error}.") from error
-                if clock.time() > deadline or not isinstance(error, (StoreUnavailable, *LOST, *REPEATABLE)):
-                    raise error if isinstance(error, StoreUnavailable) else explain(error, self._address) from error
-                if not isinstance(error, StoreUnavailable):  # which says that there was no connection to begin with
+                never_sent = isinstance(error, StoreUnavailable)  # there was no connection to begin with
+                if clock.time() > deadline or not (never_sent or isinstance(error, (*LOST, *REPEATABLE))):
+                    raise
+                if not never_sent:
                     for push in batch:
                         push.in_doubt = push.in_doubt or isinstance(error, LOST)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret

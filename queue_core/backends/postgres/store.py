@@ -15,9 +15,9 @@ from queue_core.backends.postgres.acking import Acker
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.binding import compiled
 from queue_core.backends.postgres.claiming import Claimer
-from queue_core.backends.postgres.failures import DRIVER_ERRORS, REPEATABLE, explain
+from queue_core.backends.postgres.failures import explained
 from queue_core.backends.postgres.folding import Folding
-from queue_core.backends.postgres.line import TRIES, Connection, Line, connect, end, not_open
+from queue_core.backends.postgres.line import Connection, Line, connect, end, not_open
 from queue_core.backends.postgres.pulse import Pulse
 from queue_core.backends.postgres.pusher import Pusher
 from queue_core.backends.postgres.reader import Reader
@@ -29,7 +29,7 @@ from queue_core.backends.relational.hub import Hub
 from queue_core.backends.relational.tally import Changes
 from queue_core.backends.relational.transaction import Operation
 from queue_core.clock import Clock, HandWoundClock, from_us, to_us
-from queue_core.errors import NotConnected, StoreUnavailable
+from queue_core.errors import NotConnected
 from queue_core.expose import Topic
 
 T = TypeVar("T")
@@ -38,6 +38,8 @@ P = ParamSpec("P")
 
 class Store:
     """Opens and closes as one; runs operations and reads. ``clock`` is a test's; None lives in the server's time."""
+
+    indexes_places = False
 
     def __init__(self, address: Address, clock: Clock | None) -> None:
         self.address = address
@@ -71,15 +73,13 @@ class Store:
         self._pulse.close()
 
     async def _migrate(self) -> None:
-        try:
+        with explained(self.address, opening=True):
             connection = await connect(self.address, "migrations")
             try:
                 await migrate(connection, self.address)
                 self.identity = await identity_of(connection, self.address.schema)
             finally:
                 await end(connection)
-        except DRIVER_ERRORS as error:
-            raise explain(error, self.address, opening=True) from error
 
     async def _connect(self) -> None:
         self._desk = Line(self.address, "desk")
@@ -179,17 +179,7 @@ class Store:
     async def operate(self, operation: Callable[[Transaction], Awaitable[T]], *, durable: bool = True) -> T:
         """As ``write``, for what is PostgreSQL's own: the result of ``operation(transaction)``."""
         self.check_open()
-        for remaining in reversed(range(TRIES)):
-            try:
-                return await self._try(operation, durable)
-            except REPEATABLE as error:
-                if not remaining:
-                    raise explain(error, self.address) from error
-            except StoreUnavailable:
-                raise  # there was no connection to begin with
-            except DRIVER_ERRORS as error:
-                raise explain(error, self.address) from error
-        raise AssertionError
+        return await self._desk.repeat(lambda: self._try(operation, durable))
 
     async def _try(self, operation: Callable[[Transaction], Awaitable[T]], durable: bool) -> T:
         async with self._desk.raw() as connection, connection.transaction():

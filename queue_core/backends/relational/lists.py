@@ -59,8 +59,8 @@ async def _listing(store: Store, filter: TaskFilter) -> _Listing:
 
 
 async def _scope(store: Store, filter: TaskFilter) -> tuple[str, dict[str, Any]]:
-    """All tasks in the order of pushing; or those of some queues and states."""
-    if filter.queue is None and not filter.statuses:
+    """All tasks in the order of pushing, where there is an index for it; or those of some queues and states."""
+    if store.indexes_places and filter.queue is None and not filter.statuses:
         return "list_all", {}
     queues = [filter.queue] if filter.queue else [name for (name,) in await store.rows("queue_names")]
     return "list_tasks", {"queues": queues, "statuses": list(dict.fromkeys(filter.statuses or Status))}

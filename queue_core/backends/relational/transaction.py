@@ -58,6 +58,11 @@ class Store(Protocol):
         """Who listens to changes in this process."""
         ...
 
+    @property
+    def indexes_places(self) -> bool:
+        """Whether all tasks can be read in the order of pushing, and not only those of one queue and state."""
+        ...
+
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""
         ...

@@ -26,6 +26,8 @@ P = ParamSpec("P")
 class Store:
     """Opens and closes as one; runs operations and reads."""
 
+    indexes_places = True
+
     def __init__(self, path: Path, clock: Clock, synchronous: Synchronous) -> None:
         self.path = path
         self.clock = clock

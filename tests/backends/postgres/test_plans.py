@@ -80,9 +80,7 @@ STATEMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "expire": ("tasks_pkey", {"id": "a", "now": NOW}),
     "facts": ("tasks_list", {**SOME, "stale": NOW}),
     "fetch": ("tasks_pkey", IDS),
-    "fetch_by_key": ("tasks_key", {"queue": "queue 1", "key": "a"}),
     "fetch_final": ("tasks_pkey", IDS),
-    "find_id": ("tasks_pkey", {"id": "a"}),
     "give_back": ("tasks_pkey", {**IDS, "now": NOW}),
     "held": ("tasks_pkey", IDS),
     "kill": ("tasks_pkey", {"id": "a", "now": NOW}),
@@ -90,8 +88,6 @@ STATEMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "last_claim": ("changes_xid", {}),
     "leased_by": ("tasks_leased", {"boot": "boot 1"}),
     "leases": ("tasks_leased", {"boot": "boot 1"}),
-    "list_all_newer": ("tasks_list", PLACE),
-    "list_all_older": ("tasks_list", PLACE),
     "list_held": ("tasks_leased", {"boot": "boot 1"}),
     "list_tasks_newer": ("tasks_list", {**PLACE, **SOME}),
     "list_tasks_older": ("tasks_list", {**PLACE, **SOME}),
@@ -112,12 +108,11 @@ STATEMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "targets": ("tasks_pkey", IDS),
     "trim_attempts": ("attempts_task", {"task": 7, "keep": 100}),
     "versions": ("changes_xid", {}),
-    "window_of_all": ("tasks_list", {"window": 100_000}),
     "window_of_tasks": ("tasks_list", {**SOME, "window": 100_000}),
 }
 """Which index a statement is made for, and values as the store asks with."""
 
-IN_ORDER: Final = ["ended_tasks", "list_all_newer", "list_all_older", "list_tasks_newer", "list_tasks_older"]
+IN_ORDER: Final = ["ended_tasks", "list_tasks_newer", "list_tasks_older"]
 ASKED_AGAIN_AND_AGAIN: Final = ["facts", "queues", "series", *IN_ORDER]
 PAGES: Final = 3_000
 """How many pages of 8 KiB such a statement may touch, and a claim of fifty; of the many thousands that a million tasks take."""

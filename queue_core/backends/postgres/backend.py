@@ -1,4 +1,4 @@
-"""The write contract on PostgreSQL: pushes, turns and heartbeats have connections of their own, the rest is that of all relational stores."""
+"""The write contract on PostgreSQL: pushes, claims, acks and heartbeats have connections of their own, the rest is that of all relational stores."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final

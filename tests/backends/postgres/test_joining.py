@@ -618,6 +618,34 @@ async def test_something_else_cannot_be_joined(connected: Connected, pg_url: str
     engine.dispose()
 
 
+def makers(pg_url: str) -> dict[str, Any]:
+    """What makes connections, and how one is taken from it. Nothing is connected yet."""
+    url = pg_url.replace("postgresql://", "postgresql+psycopg://")
+    engine, asynchronous = sa.create_engine(url), create_async_engine(url)
+    return {
+        "async with pool.acquire() as connection, connection.transaction(): …": asyncpg.create_pool(pg_url),
+        "with pool.connection() as connection: …": type("NullConnectionPool", (named("psycopg_pool.pool", "ConnectionPool"),), {})(),
+        "async with pool.connection() as connection: …": named("psycopg_pool.pool_async", "AsyncConnectionPool")(),
+        "with engine.begin() as connection: …": engine,
+        "async with engine.begin() as connection: …": asynchronous,
+        "with make_session.begin() as session: …": sessionmaker(engine),
+        "async with make_session.begin() as session: …": async_sessionmaker(asynchronous),
+    }
+
+
+def named(module: str, name: str) -> type[Any]:
+    """A class of a package that need not be installed."""
+    return type(name, (), {"__module__": module})
+
+
+async def test_what_makes_connections_hears_how_to_take_one(connected: Connected, pg_url: str) -> None:
+    for way, maker in makers(pg_url).items():
+        with pytest.raises(InvalidValue) as refusal:
+            await connected.backend.push_in(maker, [new_task()])
+        assert str(refusal.value).startswith("connection= takes a connection of asyncpg or psycopg, or a connection or session of SQLAlchemy, got ")
+        assert str(refusal.value).endswith(f"{type(maker).__qualname__}. Take one from it: {way}")
+
+
 @pytest.mark.parametrize(
     "kind", ["asyncpg", "asyncpg, of a pool", "psycopg, async", "psycopg", "Connection on psycopg2", "AsyncConnection on asyncpg"]
 )

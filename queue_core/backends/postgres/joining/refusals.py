@@ -14,6 +14,16 @@ _CAUSES: Final = {
     "55P03": "another transaction holds a lock for too long",
     "57014": "it was cancelled, or took longer than the connection allows",
 }
+_TAKING: Final = {
+    ("asyncpg", "Pool"): "async with pool.acquire() as connection, connection.transaction(): …",
+    ("psycopg_pool", "ConnectionPool"): "with pool.connection() as connection: …",
+    ("psycopg_pool", "AsyncConnectionPool"): "async with pool.connection() as connection: …",
+    ("sqlalchemy", "Engine"): "with engine.begin() as connection: …",
+    ("sqlalchemy", "AsyncEngine"): "async with engine.begin() as connection: …",
+    ("sqlalchemy", "sessionmaker"): "with make_session.begin() as session: …",
+    ("sqlalchemy", "async_sessionmaker"): "async with make_session.begin() as session: …",
+}
+"""How to come by a connection with a transaction, by package and class of what makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,7 @@ def refusal(complaint: Complaint, address: Address) -> PriniaError:
         return InvalidValue(f"The connection cannot be used here: {words}. Pass one that is open, and that nobody else uses meanwhile.")
     match complaint.code:
         case "25P01":
-            return InvalidValue("The connection has no transaction open, so there is none to join. Begin one first, or use push.")
+            return InvalidValue("The connection has no transaction open, so there is none to join. Begin one first, or leave connection= out.")
         case "25P02":
             return InvalidValue("The transaction on the connection has failed, so nothing more is stored in it. Roll it back and begin another.")
         case "25006":
@@ -61,8 +71,13 @@ def unjoinable(connection: object) -> InvalidValue:
     """What is said of something that has no transaction to join."""
     kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
     return InvalidValue(
-        f"push_in joins the transaction of a connection of asyncpg or psycopg, or of a connection or session of SQLAlchemy, got {kind}."
+        f"connection= takes a connection of asyncpg or psycopg, or a connection or session of SQLAlchemy, got {kind}.{_way_from(connection)}"
     )
+
+
+def _way_from(maker: object) -> str:
+    kinds = [(kind.__module__.partition(".")[0], kind.__name__) for kind in type(maker).__mro__]
+    return next((f" Take one from it: {_TAKING[kind]}" for kind in kinds if kind in _TAKING), "")
 
 
 def _cause(code: str) -> str:

@@ -130,27 +130,33 @@ class Push(Generic[P, R]):
         self._connection = connection
         self._options = options or Options()
         self._template: NewTask | None = None
-        """The first task that was pushed this way; later ones are copies, so that what they share is checked once."""
+        """What is pushed this way, without arguments; the tasks are copies, so that what they share is checked once."""
 
     async def push(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """Store a task with these arguments. Raises InvalidValue, StoreUnavailable."""
-        return (await self._store([self._new_task(args, kwargs)]))[0]
+        return (await self._store([self._encoded(args, kwargs)]))[0]
 
     async def push_many(self, arguments: Iterable[Mapping[str, Any]]) -> list[TaskHandle[R]]:
         """Store a task for each mapping of parameter names to values: all of them, or none when one is wrong."""
-        return await self._store([self._new_task((), _mapping(self._definition.name, given)) for given in arguments])
+        return await self._store([self._encoded((), _mapping(self._definition.name, given)) for given in arguments])
 
-    async def _store(self, tasks: list[NewTask]) -> list[TaskHandle[R]]:
+    async def _store(self, arguments: Sequence[bytes]) -> list[TaskHandle[R]]:
         app, returns = self._definition.app, self._definition.handler.parameters.returns
-        return [TaskHandle(app, pushed, returns) for pushed in await app.push(tasks, self._connection)]
+        return [TaskHandle(app, pushed, returns) for pushed in await app.push(self._new_tasks(arguments), self._connection)]
 
-    def _new_task(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewTask:
+    def _encoded(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         parameters = self._definition.handler.parameters
-        encoded = parameters.encode(parameters.bind(args, kwargs), self._definition.app.codec)
-        if self._template is not None and "id" not in self._options:
-            return self._template.again(encoded)
-        self._template = NewTask(args=encoded, codec=self._definition.app.codec.name, **self._fields())
-        return self._template
+        return parameters.encode(parameters.bind(args, kwargs), self._definition.app.codec)
+
+    def _new_tasks(self, arguments: Sequence[bytes]) -> list[NewTask]:
+        if "id" in self._options:
+            return [self._new_task(args) for args in arguments]
+        if self._template is None:
+            self._template = self._new_task(b"")
+        return self._template.again(arguments)
+
+    def _new_task(self, args: bytes) -> NewTask:
+        return NewTask(args=args, codec=self._definition.app.codec.name, **self._fields())
 
     def _fields(self) -> dict[str, Any]:
         handler = self._definition.handler

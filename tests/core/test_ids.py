@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from queue_core.ids import new_boot_id, new_task_id
+from queue_core.ids import new_boot_id, new_task_id, new_task_ids
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:
@@ -26,8 +26,9 @@ def test_an_id_begins_with_the_time_in_milliseconds() -> None:
 
 def test_ids_sort_by_the_time_they_were_made() -> None:
     ids = [new_task_id() for _ in range(20_000)]
+    ids += [*new_task_ids(10_000), new_task_id()]
     assert ids == sorted(ids)
-    assert len(set(ids)) == len(ids)
+    assert len(set(ids)) == len(ids) == 30_001
 
 
 def test_threads_make_no_id_twice() -> None:

@@ -90,11 +90,12 @@ def test_every_task_has_an_id_of_its_own() -> None:
 
 def test_the_same_task_again_has_a_fresh_id_and_other_arguments() -> None:
     first = _task(queue="mail", priority=3, tags=("a",))
-    again = first.again(b"[1]")
+    again, third = first.again([b"[1]", b"[2]"])
     assert (again.queue, again.priority, again.tags, again.args) == ("mail", 3, ("a",), b"[1]")
-    assert again.id != first.id
+    assert first.id < again.id < third.id
+    assert third.args == b"[2]"
     with pytest.raises(InvalidValue):
-        first.again(bytes(MAX_ARGS + 1))
+        first.again([bytes(MAX_ARGS + 1)])
 
 
 @given(st.text(max_size=250))

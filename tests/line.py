@@ -63,6 +63,7 @@ class Listener:
         """Accept connections."""
         self._door = socket.create_server(("127.0.0.1", self._port), reuse_port=True)
         self._door.setblocking(False)
+        self._door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit that
         self._loop.add_reader(self._door, self._admit, self._door)
 
     async def shut(self) -> None:
@@ -82,8 +83,8 @@ class Listener:
 
     async def end_work(self) -> None:
         """Cancel everything that was started. Raises the first error that had ended some of it before."""
-        await asyncio.sleep(0)  # a task that never began would not clean up
         tasks, self._tasks = self._tasks, []
+        await asyncio.sleep(0)  # a task that never began would not clean up
         for task in tasks:
             task.cancel()
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
@@ -93,7 +94,8 @@ class Listener:
     async def close(self) -> None:
         """Refuse connections and end those that are there."""
         await self.shut()
-        await self.end_work()
+        while self._tasks:  # what is being ended may have started more
+            await self.end_work()
 
     def _admit(self, door: socket.socket) -> None:  # asyncio's own server leaks what it has half accepted when it is closed
         with contextlib.suppress(OSError):
@@ -101,7 +103,6 @@ class Listener:
 
     async def _attend(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self.serve(*await asyncio.open_connection(sock=connection))
 
 

@@ -324,8 +324,8 @@ async def test_a_retry_policy_that_fails_does_not_keep_the_task_from_its_ack(url
     async def fail() -> None:
         raise ValueError("the handler's own")
 
-    handle = await fail.push()
-    async with working(app, poll=0.01):
+    async with app, working(app, poll=0.01):
+        handle = await fail.push()
         for attempt in (1, 2):
             task = await becomes(handle, Status.FAILED)
             assert task.attempts == attempt and task.error == "ValueError: the handler's own"

@@ -12,21 +12,36 @@ from queue_core.cli.words import harmless
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load the app, say what will run, run it."""
+    """Load the app, run it."""
     if args.concurrency < 1:
         raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}.")
     app = load_app(args.app)
     queues = chosen_queues(app, args.queues)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    print(banner(app, args.app, queues, args.concurrency), flush=True)
+    log_to_stderr()
     loop.run(_work(app, args, queues))
     print("Stopped: nothing is left running.", flush=True)
     return OK
 
 
 async def _work(app: App, args: argparse.Namespace, queues: Sequence[str]) -> None:
-    async with app:
+    async with app:  # first, so that nothing is said to run on a store that cannot be used
+        print(banner(app, args.app, queues, args.concurrency), flush=True)
         await app.work(name=args.name, queues=queues, concurrency=args.concurrency)
+
+
+def log_to_stderr() -> None:
+    """Show what is logged, unless the app's module has seen to that."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(HarmlessFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class HarmlessFormatter(logging.Formatter):
+    """Makes lines fit for a terminal: the names and errors in them may be a stranger's."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of ``record``."""
+        return harmless(super().format(record), lines=True)
 
 
 def chosen_queues(app: App, text: str | None) -> list[str]:

@@ -1,11 +1,13 @@
 """Numbers, times and tables as a person reads them."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from queue_core.cli.table import Column, render
 from queue_core.cli.words import cut, duration, harmless, many, moment, relative, seconds, size, width
+from queue_core.cli.worker import HarmlessFormatter
 from queue_core.errors import InvalidValue
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -73,3 +75,8 @@ def test_a_table_is_aligned_and_fits_where_its_columns_give() -> None:
     assert all(width(line) <= 40 for line in lines)
     assert lines[2].endswith("…")
     assert len(render(columns, rows, limit=None)[2]) > 200
+
+
+def test_what_a_stranger_wrote_cannot_steer_the_terminal_of_the_worker() -> None:
+    record = logging.LogRecord("prinia.worker", logging.WARNING, "", 0, "It said %s", ("a\x00b\x1b[2J\u202e\ud800\nand more",), None)
+    assert HarmlessFormatter("%(levelname)s %(message)s").format(record) == "WARNING It said a␀b␛[2J\\u202e\\ud800\nand more"

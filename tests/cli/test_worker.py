@@ -1,5 +1,6 @@
 """``prinia worker`` and ``prinia board`` as processes: they say what runs, do their work, and end when they are asked to."""
 
+import json
 import re
 import signal
 import subprocess
@@ -93,3 +94,10 @@ def test_the_board_is_served_at_the_address_that_is_printed_and_ends_at_once(sto
             assert stream.status_code == 200
             board.send_signal(signal.SIGINT)
             assert board.wait(PATIENCE) == 0
+
+
+def test_a_failure_is_logged_with_its_control_characters_visible(store: Prinia, app: Path) -> None:
+    store("push", "files", "broken", json.dumps({"path": "a\x1b[2Jb"}), "--max-attempts", "1")
+    with process(app.parent, "worker", "shop:app", "--queues", "files") as worker:
+        said = read_until(worker, "no further attempt")
+        assert "\x1b" not in said

@@ -8,13 +8,14 @@ from types import ModuleType
 
 from queue_core.app import App
 from queue_core.cli.failure import CommandFailed, UsageError
-from queue_core.errors import PriniaError
+from queue_core.errors import InvalidValue, PriniaError
 
 
 def load_app(spec: str) -> App:
     """The App at ``module:name``, as ``tasks:app`` or ``shop.jobs:queue.app``; the current folder is looked in first.
 
-    Raises UsageError when there is no such module or App, CommandFailed when the module fails while it is imported.
+    Raises UsageError when there is no such module or App, or when a value in the module breaks a rule of Prinia's, CommandFailed when the
+    module fails in another way while it is imported.
     """
     module_name, separator, path = spec.partition(":")
     if not separator or not module_name or not path:
@@ -38,7 +39,9 @@ def _import(name: str) -> ModuleType:
                 f"There is no module {error.name!r} in {folder} or among the installed packages. Run from the folder that holds it."
             ) from None
         raise CommandFailed(f"{name} needs the module {error.name!r}, which is not installed here.") from error
-    except PriniaError as error:  # a sentence with its cure
+    except InvalidValue as error:  # a sentence with its cure, as of a URL that names no store
+        raise UsageError(f"In {name}: {error}") from error
+    except PriniaError as error:
         raise CommandFailed(f"In {name}: {error}") from error
     except Exception as error:
         said = f"{type(error).__name__}: {error}".rstrip(".: ")

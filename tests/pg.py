@@ -7,8 +7,8 @@ lives in a temporary folder and listens on 127.0.0.1 only.
 PostgreSQL refuses to run as root, so under root it is run by an unprivileged user. The Python code of the wheels is never
 called: as root it adds a system user and opens every folder above site-packages to all users.
 
-    python3 tests/pg.py                    start, say where, stop
-    python3 tests/pg.py psql …             run a command beside a server, its address in $TEST_DATABASE_URL
+    python3 -m tests.pg                    start, say where, stop
+    python3 -m tests.pg psql …             run a command beside a server, its address in $TEST_DATABASE_URL
 """
 
 import contextlib

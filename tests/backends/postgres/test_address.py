@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from asyncpg.connect_utils import _parse_connect_dsn_and_args  # type: ignore[import-untyped]
+from asyncpg.connect_utils import _parse_connect_dsn_and_args
 
 from queue_core.backends.postgres.address import Address, address_of
 from queue_core.errors import InvalidValue

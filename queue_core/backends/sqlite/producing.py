@@ -1,5 +1,6 @@
 """Storing new tasks."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,11 +20,14 @@ _Keyed = dict[tuple[str, str], Task]
 
 def prepare(tasks: Sequence[NewTask]) -> Callable[[Transaction], list[Pushed]]:
     """The operation that stores ``tasks``. What can fail without the store fails here. Raises InvalidValue."""
-    kept = [(new, _texts(new)) for new in tasks]
+    all_texts = [_texts(new) for new in tasks]
 
     def push(tx: Transaction) -> list[Pushed]:
         keyed: _Keyed = {}
-        return [_place(tx, new, texts, keyed) for new, texts in kept]
+        pushed = [_place(tx, new, texts, keyed) for new, texts in zip(tasks, all_texts, strict=True)]
+        for queue, n in Counter(new.queue for new, each in zip(tasks, pushed, strict=True) if each.created).items():
+            _count(tx, queue, n)
+        return pushed
 
     return push
 
@@ -43,7 +47,6 @@ def _place(tx: Transaction, new: NewTask, texts: _Texts, keyed: _Keyed) -> Pushe
         return Pushed(task=twin, created=False)
     seq, due_at = tx.arrivals.next_seq(), _due_at(new, tx.moment)
     tx.arrivals.add(_row(tx, new, seq, due_at, texts))
-    _count(tx, new.queue)
     pushed = Pushed(task=partial(_rows.stored, new, seq, tx.moment, due_at))
     if new.key is not None:
         keyed[new.queue, new.key] = pushed.task
@@ -92,8 +95,8 @@ def _row(tx: Transaction, new: NewTask, seq: int, due_at: datetime, texts: _Text
     )
 
 
-def _count(tx: Transaction, queue: str) -> None:
+def _count(tx: Transaction, queue: str, n: int) -> None:
     tx.tally.named.add(queue)
-    tx.tally.move(queue, None, Status.PENDING)
-    tx.tally.count(queue, "pushed")
+    tx.tally.move(queue, None, Status.PENDING, n)
+    tx.tally.count(queue, "pushed", n)
     tx.tally.work.add(queue)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from board.api.parameters import QUERIES
 from board.settings import VERSION
 from board.site import Visit
+from queue_core.expose import StatType
 
 Route = tuple[str, str, Callable[[Visit], Awaitable[Response]]]
 """Method, path and answer."""
@@ -31,6 +32,30 @@ PROBLEM: Final[dict[str, Any]] = {
     "properties": {"type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT, "message": _TEXT, "cure": _TEXT},
 }
 
+STATISTIC: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "One number with its title. The reference page tells what each title counts; JOBS in it are tasks.",
+    "required": ["title", "stat_type", "value", "priority"],
+    "properties": {
+        "title": {**_TEXT, "examples": ["PENDING_JOBS"]},
+        "stat_type": {**_TEXT, "enum": [kind.value for kind in StatType], "description": "How value is to be read."},
+        "value": {
+            **_TEXT,
+            "description": "The number as text: Number is whole; Decimal and Percentage (0 to 100) have two places; "
+            "Timestamp is seconds since 1970 in UTC, empty where there is none.",
+            "examples": ["42", "0.70", "99.50", "1763814896", ""],
+        },
+        "priority": {"type": ["integer", "null"], "description": "Lower comes first."},
+    },
+}
+_STATISTICS: Final = {"type": "array", "items": {"$ref": "#/components/schemas/Statistic"}}
+ANSWERS: Final[dict[str, Any]] = {
+    "/overview": _STATISTICS,
+    "/queues/{queue}/stats": _STATISTICS,
+    "/queues": {"type": "array", "items": {"type": "object", "properties": {"name": _TEXT, "stats": _STATISTICS}}},
+}
+"""What some routes answer, by path: where the names do not say it."""
+
 PROBLEM_AT: Final = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -44,7 +69,7 @@ def document(routes: Iterable[Route], server: str) -> dict[str, Any]:
         "info": {"title": "Prinia", "version": VERSION, "description": "The seed board's routes and shapes, and Prinia's own beside them."},
         "servers": [{"url": server}],
         "paths": paths,
-        "components": {"schemas": {"Problem": PROBLEM}},
+        "components": {"schemas": {"Problem": PROBLEM, "Statistic": STATISTIC}},
     }
 
 
@@ -54,7 +79,7 @@ def _operation(method: str, path: str, answer: Callable[[Visit], Awaitable[Respo
         "summary": (answer.__doc__ or "").strip().partition("\n")[0],
         "parameters": [*map(_in_path, _PARAMETER.findall(path)), *_in_query(method, path)],
         "responses": {
-            "200": {"description": "The answer.", "content": {_media(path): {}}},
+            "200": {"description": "The answer.", "content": {_media(path): {"schema": ANSWERS[path]} if path in ANSWERS else {}}},
             "default": {
                 "description": "What is wrong.",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},

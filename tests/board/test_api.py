@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -260,3 +261,20 @@ async def test_the_openapi_document_names_every_route_and_its_parameters(connect
     for path, methods in document["paths"].items():
         named = {parameter["name"] for method in methods.values() for parameter in method["parameters"] if parameter["in"] == "path"}
         assert named == set(re.findall(r"{(\w+)}", path))
+
+
+@pytest.mark.parametrize("path", ["/overview", "/queues/{queue}/stats"])
+async def test_the_openapi_document_and_the_reference_tell_how_a_statistic_is_read(
+    client: httpx2.AsyncClient, connected: Connected, path: str
+) -> None:
+    await push(connected, queue="mail")
+    document = (await client.get(f"{V1}/openapi.json")).json()
+    schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema == {"type": "array", "items": {"$ref": "#/components/schemas/Statistic"}}
+    told = document["components"]["schemas"]["Statistic"]["properties"]
+    reference = Path("docs/reference.md").read_text()
+    for statistic in await get(client, path.format(queue="mail")):
+        assert statistic.keys() == told.keys()
+        assert statistic["stat_type"] in told["stat_type"]["enum"]
+        assert isinstance(statistic["value"], str)
+        assert f"`{statistic['title']}`" in reference

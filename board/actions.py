@@ -32,7 +32,7 @@ async def act_on_tasks(visit: Visit) -> Response:
     visit.permissions.require(verb.action)
     ids = params.ids(form.all("only") or form.all("id"))
     ask = visit.ask(_back(form))
-    await visit.site.opening.ready()
+    await visit.site.ready()
     if needs_confirmation(verb, ids) and form.get("confirmed") != "yes":
         return await _confirm(visit, ask, verb, ids)
     reason = params.bounded("reason", form.get("reason"), params.MAX_REASON)
@@ -49,7 +49,7 @@ async def act_on_queue(visit: Visit) -> Response:
         raise NotFound("There is no such action on queues.")
     ask = visit.ask(_back(form))
     visit.permissions.require(action)
-    await visit.site.opening.ready()
+    await visit.site.ready()
     reason = params.bounded("reason", form.get("reason"), params.MAX_REASON)
     return await _answer(visit, ask, await set_pause(ask, visit.permissions, queue, action, visit.actor(reason)), ())
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Final
 
 from board.contexts import Bar, Chart, Percentiles, Segment, Spark, Tick
@@ -42,7 +43,7 @@ def spark(buckets: Sequence[Bucket]) -> Spark:
         height=SPARK_HEIGHT,
         line=line,
         area=f"{line} L{SPARK_WIDTH:g} {SPARK_HEIGHT:g} L0 {SPARK_HEIGHT:g} Z" if line else "",
-        failures=_path(bad, top) if any(bad) else "",
+        failures=_peaks(bad, top),
         summary=_in_words(buckets),
         empty=top == 0,
     )
@@ -94,10 +95,25 @@ def _tick(bucket: Bucket, x: float) -> Tick:
 
 def _path(numbers: Sequence[int], top: int) -> str:
     """``M0 28 L2 14 …``; empty when there is nothing to draw."""
-    if not top or len(numbers) < 2:
+    return _line(_points(numbers, top)) if top and len(numbers) > 1 else ""
+
+
+def _peaks(numbers: Sequence[int], top: int) -> str:
+    """The same, only where there is something: from the point before to the point after."""
+    if len(numbers) < 2:
         return ""
+    beside = [any(numbers[max(place - 1, 0) : place + 2]) for place in range(len(numbers))]
+    runs = groupby(zip(_points(numbers, top), beside, strict=True), key=itemgetter(1))
+    return " ".join(_line([point for point, _ in run]) for is_beside, run in runs if is_beside)
+
+
+def _points(numbers: Sequence[int], top: int) -> list[str]:
     step, room = SPARK_WIDTH / (len(numbers) - 1), SPARK_HEIGHT - 2
-    points = [f"{place * step:.4g} {SPARK_HEIGHT - 1 - number / top * room:.4g}" for place, number in enumerate(numbers)]
+    return [f"{place * step:.4g} {SPARK_HEIGHT - 1 - number / max(top, 1) * room:.4g}" for place, number in enumerate(numbers)]
+
+
+def _line(points: Sequence[str]) -> str:
+    """A path through the points, without those that a straight line passes anyway."""
     kept = [
         points[0],
         *(here for (before, here), after in zip(pairwise(points), points[2:], strict=False) if not _level(before, here, after)),

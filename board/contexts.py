@@ -200,7 +200,7 @@ class StoreLink:
     kind: str
     """``SQLite``."""
     location: str
-    """``tasks.db``."""
+    """``tasks.db``, or ``db.example.com:5432/shop``."""
     href: str
     """Its overview."""
     current: bool

@@ -23,6 +23,7 @@ logger = logging.getLogger("prinia.board")
 
 RETRY_AFTER = 5
 """Seconds after which a page that could not be shown tries again by itself."""
+READING = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Fault:
         return self.status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
-def fault_of(error: Exception) -> Fault:
-    """What an exception means to the one who asked."""
+def fault_of(error: Exception, *, acting: bool = False) -> Fault:
+    """What an exception means to the one who asked, or who was ``acting``."""
     match error:
         case NotFound():
             return Fault(404, "Not found", str(error))
@@ -53,6 +54,8 @@ def fault_of(error: Exception) -> Fault:
             return Fault(422, "That cannot be meant", str(error), "Correct it and try again.")
         case IllegalTransition():
             return Fault(409, "Not in this state", str(error))
+        case StoreUnavailable() | NotConnected() if acting:
+            return Fault(503, "The store cannot be changed", str(error), "Look whether it was done before you try again.")
         case StoreUnavailable() | NotConnected():
             return Fault(503, "The store cannot be read", str(error), "This page tries again by itself.")
         case TimeoutError():
@@ -96,7 +99,7 @@ class Guard:
         except ClientDisconnect:
             return  # nobody is left to be answered
         except Exception as error:
-            fault = fault_of(error)
+            fault = fault_of(error, acting=scope["method"] not in READING)
             if fault.status == 500:
                 logger.exception("The board failed at %s %s.", scope["method"], scope["path"])
             if not started:
@@ -142,10 +145,11 @@ async def may_look(arrival: Arrival) -> bool:
 
 
 def _page(arrival: Arrival, fault: Fault, *, hidden: bool) -> Response:
-    back = Link(label="Try again", href="") if fault.passes or hidden else Link(label="To the overview", href=arrival.urls.overview())
+    again = fault.passes and arrival.outer.method in READING  # what was posted must not be posted again by itself, nor be asked for
+    back = Link(label="Try again", href="") if again or hidden else Link(label="To the overview", href=arrival.urls.overview())
     page = ErrorPage(status=fault.status, heading=fault.heading, text=fault.text, cure=fault.cure, back=back)
     html = arrival.site.renderer.page("errors/error.html", bare_shell(arrival, hidden=hidden), page)
-    return HTMLResponse(html, fault.status, headers={"Refresh": str(RETRY_AFTER)} if fault.passes else None)
+    return HTMLResponse(html, fault.status, headers={"Refresh": str(RETRY_AFTER)} if again else None)
 
 
 def bare_shell(arrival: Arrival, *, hidden: bool) -> Shell:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from markupsafe import Markup
+
 NONE: Final = "–"
 
 _SYMBOLS: Final = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
@@ -68,6 +70,11 @@ def _two_units(seconds: int) -> str:
             rest = seconds % width // small
             return f"{seconds // width} {name} {rest} {small_name}" if rest else f"{seconds // width} {name}"
     return f"{seconds} s"
+
+
+def breakable(text: str) -> Markup:
+    """A path or an address that may go on in the next line before each of its parts."""
+    return Markup("<wbr>").join(re.split(r"(?=[/?])", text))
 
 
 def count(number: int) -> str:
@@ -147,6 +154,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "utc_full": utc_full,
     "clock": clock,
     "duration": duration,
+    "breakable": breakable,
     "count": count,
     "short_count": short_count,
     "percent": percent,

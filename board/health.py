@@ -25,7 +25,7 @@ async def health(sites: Sequence[Site]) -> Response:
 async def _health_of(site: Site) -> dict[str, Any]:
     try:
         async with asyncio.timeout(TIME_LIMIT):
-            await site.opening.ready()
+            await site.ready()
             claimed = await site.store.last_claim()
     except (PriniaError, TimeoutError):
         return {"name": site.name, "ok": False, "last_claim": None}

@@ -54,7 +54,7 @@ async def rows(visit: Visit) -> Response:
     """Single rows of a list as they are now: for a page that missed something."""
     query = Query.parse(visit.request.scope["query_string"].decode("latin-1"))
     ids = [TaskId(id) for id in query.all("id")[: params.MAX_ROWS]]
-    await visit.site.opening.ready()
+    await visit.site.ready()
     return patch(visit.site, await rows_of(visit.ask(_seen_on(visit)), ids))
 
 
@@ -74,7 +74,7 @@ async def text(visit: Visit) -> Response:
     part, ask = visit.request.path_params["part"], visit.ask("/tasks")
     if part not in PARTS:
         raise NotFound("The board has no such page.")
-    await visit.site.opening.ready()
+    await visit.site.ready()
     task = await find(ask, name_of(visit.request.path_params["id"]))
     data, codec = stored(task, part)
     if data is None:
@@ -90,7 +90,7 @@ async def live(visit: Visit) -> Response:
     key = visit.key(query.get("view") or "/")
     view_at(key.address.partition("?")[0])  # raises NotFound before a stream begins
     try:
-        await visit.site.opening.ready()
+        await visit.site.ready()
     except StoreUnavailable:
         pass  # the stream says so, and goes on as soon as the store is back
     return stream_of(visit.site.hub, key)

@@ -26,7 +26,7 @@ from board.views.queues import queue, queues
 from board.views.task import task
 from board.views.tasks import tasks
 from board.views.workers import worker, workers
-from queue_core.expose import Action, Actor, Expose
+from queue_core.expose import Action, Actor, Expose, InvalidValue, StoreUnavailable
 
 STATIC_VERSION: Final = fingerprint(STATIC)
 
@@ -81,10 +81,17 @@ class Site:
 
     async def show(self, ask: Ask) -> Screen:
         """The page that is asked for. Raises NotFound, InvalidValue, StoreUnavailable."""
-        await self.opening.ready()
+        await self.ready()
         view, named = view_at(ask.here.path)
         screen = await view(ask, named)
         return replace(screen, fragments=(await nav_fragment(ask, screen.nav), *screen.fragments))
+
+    async def ready(self) -> None:
+        """Open the store unless it is open. Raises StoreUnavailable, also where only its operator can help: no visitor can correct its URL."""
+        try:
+            await self.opening.ready()
+        except InvalidValue as error:
+            raise StoreUnavailable(str(error)) from error
 
     def end_streams(self) -> None:
         """End every live page's stream."""
@@ -199,10 +206,16 @@ def store_link(site: Site, board_root: str, current: Site | None) -> StoreLink:
     return StoreLink(
         name=site.name,
         kind=site.store.kind,
-        location=site.store.location,
+        location=_place(site.store.location),
         href=f"{root_of(site, board_root)}/",
         current=site is current,
     )
+
+
+def _place(location: str) -> str:
+    """A location without what its kind says already, and without a user: of a server its host, database and schema."""
+    _, is_url, place = location.partition("://")
+    return place.rpartition("@")[2] if is_url else location
 
 
 def store_links(sites: tuple[Site, ...], board_root: str, current: Site | None) -> tuple[StoreLink, ...]:

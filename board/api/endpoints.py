@@ -262,7 +262,7 @@ def _reason(given: Any) -> str:
 
 
 async def _ask(visit: Visit) -> Ask:
-    await visit.site.opening.ready()
+    await visit.site.ready()
     return visit.ask("/tasks")
 
 

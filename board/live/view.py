@@ -179,7 +179,7 @@ def _trouble(error: Exception, *, since: datetime, seen: datetime | None) -> Sta
         case NotFound():
             return StatusPart(level="broken", text=f"{error} What is shown here is from before.", since=since, seen=seen)
         case StoreUnavailable() | NotConnected():
-            return StatusPart(level="stale", text=f"The store cannot be read: {error}", since=since, seen=seen)
+            return StatusPart(level="stale", text=str(error), since=since, seen=seen)
         case TimeoutError():
             return StatusPart(level="stale", text="The store takes too long to answer.", since=since, seen=seen)
         case PriniaError():

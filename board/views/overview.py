@@ -136,7 +136,7 @@ def _lost(ask: Ask, crew: Crew) -> list[Concern]:
     lost = [worker for worker in crew.workers if worker.state is WorkerState.LOST and crew.now - worker.last_heartbeat < RECENT]
     if not lost:
         return []
-    names = ", ".join(visible(worker.name) for worker in lost[:3])
+    names = ", ".join(list(dict.fromkeys(visible(worker.name) for worker in lost))[:3])
     return [Concern(level="warn", text=f"{plural(len(lost), 'worker was', 'workers were')} lost in the last hour: {names}.", href=ask.urls.workers())]
 
 

@@ -47,7 +47,7 @@ async def worker(ask: Ask, named: Mapping[str, str]) -> Screen:
     if found is None:
         raise NotFound(f"There is no worker with the boot id {short(boot)}. It was never here, or retention removed it.")
     crew = Crew(tuple(known), await ask.store.now())
-    head = WorkerHeadPart(worker=worker_row(ask, found, crew.now), sentence=worker_sentence(found, crew.now), facts=_facts(found))
+    head = WorkerHeadPart(worker=worker_row(ask, found, crew.now), sentence=worker_sentence(found, crew.now), facts=_facts(ask, found))
     return Screen(
         template="workers/show.html",
         page=WorkerPage(name=visible(found.name)),
@@ -69,14 +69,14 @@ async def _held(ask: Ask, crew: Crew, boot: BootId | None = None) -> Fragment:
     )
 
 
-def _facts(worker: WorkerInfo) -> tuple[Fact, ...]:
+def _facts(ask: Ask, worker: WorkerInfo) -> tuple[Fact, ...]:
     names = "any" if worker.names is None else ", ".join(worker.names) or "none"
     return (
         _fact("Boot id", worker.boot, code=True),
         _fact("Handles", names),
         _fact("Middleware", ", ".join(worker.middleware) or "none"),
         _fact("Lease", duration(worker.lease_ttl)),
-        _fact("Store", worker.backend),
+        _fact("Store", ask.store.kind),
     )
 
 

@@ -77,6 +77,16 @@ def test_a_quiet_hour_is_an_empty_chart() -> None:
     assert charts.throughput(buckets).empty and charts.spark(buckets).empty and charts.spark(buckets).line == ""
 
 
+def test_a_spark_draws_failures_only_where_there_were_some() -> None:
+    drawn = charts.spark([bucket(minute, done=4, failed=int(minute in {10, 40})) for minute in range(60)]).failures
+    assert [len(peak.split(" L")) for peak in drawn.split(" M")] == [3, 3], "each is a peak of three points, and nothing lies between them"
+    assert charts.spark([bucket(minute, done=4) for minute in range(60)]).failures == ""
+
+
+def test_an_address_may_go_on_in_the_next_line_before_each_part_and_stays_text() -> None:
+    assert filters.breakable("db<1>:5432/shop?schema=mail") == "db&lt;1&gt;:5432<wbr>/shop<wbr>?schema=mail"
+
+
 @pytest.mark.parametrize("highest", [0, 1, 3, 9, 10, 11, 99, 4_999, 10**9])
 def test_the_scale_of_a_chart_holds_its_highest_bar(highest: int) -> None:
     chart = charts.throughput([bucket(0, done=highest), bucket(1)])

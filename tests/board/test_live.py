@@ -212,8 +212,8 @@ async def test_the_loss_of_the_store_is_said_on_the_page_and_so_is_its_return(
         await reader.event()
         with monkeypatch.context() as broken:
             broken.setattr(connected.expose, "list_tasks", _unavailable)
-            assert "The store cannot be read" in await reader.until('id="board-status"')
-        assert "The store cannot be read" not in await reader.until('id="board-status"')
+            assert "The disk is full." in await reader.until('data-level="stale"')
+        assert "The disk is full." not in await reader.until('id="board-status"')
 
 
 async def _unavailable(*_: Any, **__: Any) -> Any:

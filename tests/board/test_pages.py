@@ -20,8 +20,8 @@ from board.cli import make_parser
 from board.filters import dom_id
 from board.urls import segment
 from board.views.timeline import phases
-from queue_core.expose import Actor, Connected, Status, StoreUnavailable
-from tests.board.helpers import BOOM, HTMX, client_of, eventually, fetch, ids_in, push, task_in
+from queue_core.expose import Actor, Connected, InvalidValue, Status, StoreUnavailable, WorkerState
+from tests.board.helpers import BOOM, HTMX, client_of, eventually, fetch, ids_in, post, push, task_in
 from tests.conformance.helpers import registered
 
 HOSTILE = '<script>alert("x")</script>&amp;\'"><img src=x onerror=alert(1)>'
@@ -359,6 +359,60 @@ async def test_an_unavailable_store_gets_a_page_that_tries_again(
     answer = await client.get("/tasks")
     assert answer.status_code == 503 and "The disk is full." in answer.text
     assert answer.headers["refresh"] == "5"
+
+
+async def test_an_action_on_an_unavailable_store_is_not_said_to_be_tried_again(
+    client: httpx2.AsyncClient, connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unavailable(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("The disk is full.")
+
+    await push(connected)
+    monkeypatch.setattr(connected.expose, "pause", unavailable)
+    whole = await post(client, "/queues/default/pause", {"back": "/queues/default"})
+    assert whole.status_code == 503 and "The disk is full." in whole.text
+    assert "refresh" not in whole.headers, "a page that was posted cannot be asked for"
+    part = await post(client, "/queues/default/pause", {"back": "/queues/default"}, HTMX)
+    for answer in (whole, part):
+        assert "by itself" not in answer.text and "Look whether it was done" in answer.text
+
+
+async def test_a_store_that_only_its_operator_can_mend_is_unavailable_not_asked_for_wrongly(
+    client: httpx2.AsyncClient, connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused() -> None:
+        raise InvalidValue("The role lacks a permission.")
+
+    monkeypatch.setattr(connected.expose, "open", refused)
+    for path in ("/tasks", "/api/v1/workers"):
+        answer = await client.get(path)
+        assert answer.status_code == 503 and "The role lacks a permission." in answer.text
+    assert (await client.get("/healthz")).status_code == 503
+
+
+async def test_the_rail_says_where_the_store_is_without_scheme_and_user(connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(connected.expose), "location", "postgresql://clerk@db.example.com:5432/shop?schema=mail")
+    async with client_of(Board(connected.expose)) as client:
+        page = (await client.get("/")).text
+    assert "db.example.com:5432<wbr>/shop<wbr>?schema=mail" in page and "clerk" not in page
+
+
+async def test_a_worker_is_of_a_kind_of_store_not_of_a_class(client: httpx2.AsyncClient, connected: Connected) -> None:
+    boot = await registered(connected, queues=("default",))
+    page = (await client.get(f"/workers/{boot}")).text
+    assert connected.expose.kind in page.partition("<dl")[2] and "Backend" not in page
+
+
+async def test_each_name_of_lost_workers_is_said_once(client: httpx2.AsyncClient, connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
+    await registered(connected, "ada")
+    [ada] = await connected.expose.list_workers()
+    lost = [replace(ada, name=name, state=WorkerState.LOST) for name in ("ada", "grace", "ada")]
+
+    async def crew(*_: Any, **__: Any) -> Any:
+        return lost
+
+    monkeypatch.setattr(connected.expose, "list_workers", crew)
+    assert "3 workers were lost in the last hour: ada, grace." in (await client.get("/")).text
 
 
 async def test_an_error_of_the_board_never_shows_a_traceback(

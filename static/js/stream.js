@@ -15,6 +15,7 @@ let sleeper = 0;
 const SAYINGS = {
   static: () => "Connecting",
   live: () => "Live",
+  stale: () => "Waiting for the store",
   paused: () => `Frozen, data from ${words((Date.now() - heard) / 1000)} ago`,
   asleep: () => "Live when you look",
   offline: () => `Offline, data from ${words((Date.now() - heard) / 1000)} ago`,
@@ -26,6 +27,10 @@ function say(next = state) {
   indicator.dataset.state = state;
   const place = indicator.querySelector("[data-live-words]");
   if (place.textContent !== SAYINGS[state]()) place.textContent = SAYINGS[state]();
+}
+
+function connected() {
+  return document.querySelector("[role=status][data-level=stale]") ? "stale" : "live";
 }
 
 function disconnect(why) {
@@ -66,11 +71,11 @@ document.addEventListener("htmx:sseBeforeMessage", (event) => {
   if (event.detail.type === "closing") return say("offline");
   heard = Date.now();
   const patched = applyPatch(event.detail.data);
-  say("live");
+  say(connected());
   if (refreshes) heal(patched).catch(() => {});
   refreshes = false;
 });
-document.addEventListener("htmx:sseOpen", () => say("live"));
+document.addEventListener("htmx:sseOpen", () => say(connected()));
 document.addEventListener("htmx:sseError", () => {
   refreshes = true;
   if (current) say("offline");

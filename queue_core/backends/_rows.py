@@ -75,6 +75,7 @@ def claim(row: Row) -> Claim:
     id, boot, token, queue, name, args, codec, attempts, max_attempts = row[:9]
     priority, run_at, created_at, timeout, retry_text, metadata, status, crashes, *_ = row[9:]
     started = status == "Running"
+    due_at = from_us(run_at)
     return Claim(
         Lease(id, boot, token),
         queue,
@@ -84,8 +85,8 @@ def claim(row: Row) -> Claim:
         attempts if started else attempts + 1,
         max_attempts,
         priority,
-        from_us(run_at),
-        from_us(created_at),
+        due_at,
+        due_at if created_at == run_at else from_us(created_at),
         timeout,
         retry(retry_text) if retry_text else None,
         mapping(metadata) if metadata else {},

@@ -110,8 +110,8 @@ def ack(tx: Transaction, acks: Sequence[Ack]) -> list[bool]:
     settled = [(_heed_kill(ack, row), row) for ack, row in zip(acks, rows, strict=True) if row]
     tx.each("ack_done", _DoneRow, [_done_row(tx, ack, row) for ack, row in settled if ack.status is Status.DONE])
     tx.each("ack", _AckRow, [_ack_row(tx, ack, row) for ack, row in settled if ack.status is not Status.DONE])
+    _count(tx, settled)
     for ack, row in settled:
-        _count_ack(tx, ack, row)
         if ack.outcome is not AttemptOutcome.SUCCEEDED:
             perform(tx, keep_attempt, row, ack.outcome, error=ack.error, ran_us=_us(ack.ran_for))
     return [row is not None for row in rows]
@@ -176,16 +176,17 @@ def _ack_row(tx: Transaction, ack: Ack, row: Held) -> _AckRow:
     )
 
 
-def _count_ack(tx: Transaction, ack: Ack, row: Held) -> None:
+def _count(tx: Transaction, settled: Sequence[tuple[Ack, Held]]) -> None:
     tally = tx.tally
-    tally.move(row.queue, Status.RUNNING, ack.status)
-    tally.ran(row.queue, _us(ack.ran_for))
-    if ack.status in {Status.DONE, Status.FAILED}:
-        tally.count(row.queue, ack.status.value.lower())
-    if ack.status in FINAL:
-        tally.ended.add(row.id)
-    else:
-        tally.work.add(row.queue)
+    for (queue, status), n in Counter((row.queue, ack.status) for ack, row in settled).items():
+        tally.move(queue, Status.RUNNING, status, n)
+        if status in {Status.DONE, Status.FAILED}:
+            tally.count(queue, status.value.lower(), n)
+        if status not in FINAL:
+            tally.work.add(queue)
+    for ack, row in settled:
+        tally.ran(row.queue, _us(ack.ran_for))
+    tally.ended.update(row.id for ack, row in settled if ack.status in FINAL)
 
 
 def _us(seconds: float) -> int:

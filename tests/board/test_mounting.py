@@ -127,8 +127,28 @@ async def test_a_server_without_raw_paths_is_served(board: Board, connected: Con
         assert (await client.get("/queues/%C3%A4%20b")).status_code == 200
 
 
-async def test_a_store_given_by_its_url_is_opened_at_the_first_request_and_closed_with_the_loop(url: str) -> None:
-    board = Board(url)
+@pytest.fixture
+def made_url(connected: Connected, url: str) -> str:
+    """Where a store is that has been made: a board that is given a URL makes none."""
+    return url
+
+
+async def test_a_board_on_a_missing_file_says_so_and_makes_none(tmp_path: Path) -> None:
+    typo = f"sqlite:///{tmp_path}/typo.db"
+    async with client_of(Board(typo)) as client:
+        for path in ("/", "/tasks", "/api/v1/tasks"):
+            answer = await client.get(path)
+            assert answer.status_code == 503
+            assert f"There is no store at {tmp_path}/typo.db. Check the name, or make one: prinia migrate --store {typo}" in answer.text
+        assert not list(tmp_path.iterdir())
+        made = connect(typo).expose
+        await made.open()
+        await made.close()
+        assert (await client.get("/tasks")).status_code == 200
+
+
+async def test_a_store_given_by_its_url_is_opened_at_the_first_request_and_closed_with_the_loop(made_url: str) -> None:
+    board = Board(made_url)
     store = board._sites[0].store
     closed: list[bool] = []
     close = store.close
@@ -145,8 +165,8 @@ async def test_a_store_given_by_its_url_is_opened_at_the_first_request_and_close
     assert closed
 
 
-def test_a_board_serves_on_one_event_loop_after_the_other(url: str) -> None:
-    board = Board(url)
+def test_a_board_serves_on_one_event_loop_after_the_other(made_url: str) -> None:
+    board = Board(made_url)
 
     async def once() -> int:
         async with client_of(board) as client:
@@ -169,8 +189,8 @@ async def test_a_board_alone_runs_its_lifespan(board: Board) -> None:
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-async def test_a_real_server_serves_and_stops_at_once_while_a_page_is_open(url: str) -> None:
-    with BoardServer(Board(url)) as server:
+async def test_a_real_server_serves_and_stops_at_once_while_a_page_is_open(made_url: str) -> None:
+    with BoardServer(Board(made_url)) as server:
         async with httpx2.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/tasks")).status_code == 200
             async with client.stream("GET", "/live?view=/tasks") as stream:
@@ -192,13 +212,13 @@ app.mount("/ops/queue", Board(os.environ["STORE"]))
 """
 
 
-async def test_a_plain_uvicorn_host_stops_soon_while_a_page_is_open(tmp_path: Path, url: str) -> None:
+async def test_a_plain_uvicorn_host_stops_soon_while_a_page_is_open(tmp_path: Path, made_url: str) -> None:
     (tmp_path / "host.py").write_text(HOST)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = str(listener.getsockname()[1])
     command = [sys.executable, "-m", "uvicorn", "host:app", "--port", port, "--log-level", "error"]
-    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd()), "STORE": url})
+    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd()), "STORE": made_url})
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await eventually(lambda: _answers(client))

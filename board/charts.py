@@ -1,6 +1,6 @@
 """Numbers to the shapes of small charts, so that templates only place them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from itertools import groupby, pairwise
 from operator import itemgetter
@@ -18,6 +18,8 @@ LOWEST: Final = 0.625
 SPARK_WIDTH: Final = 120.0
 SPARK_HEIGHT: Final = 28.0
 TICK_EVERY: Final = 10
+LAST_TICK: Final = 90.0
+"""Further right the label of a tick would leave the chart."""
 
 
 def throughput(buckets: Sequence[Bucket]) -> Chart:
@@ -26,7 +28,7 @@ def throughput(buckets: Sequence[Bucket]) -> Chart:
     step = FULL / max(len(buckets), 1)
     return Chart(
         bars=tuple(_bar(bucket, place * step, step, top, bucket is buckets[-1]) for place, bucket in enumerate(buckets)),
-        ticks=tuple(_tick(bucket, place * step) for place, bucket in enumerate(buckets) if bucket.start.minute % TICK_EVERY == 0),
+        ticks=tuple(_ticks(buckets, step)),
         top=top,
         summary=_in_words(buckets),
         empty=not any(_finished(bucket) for bucket in buckets),
@@ -89,8 +91,10 @@ def _segments(bucket: Bucket, top: int) -> list[Segment]:
     return segments
 
 
-def _tick(bucket: Bucket, x: float) -> Tick:
-    return Tick(x=round(x, 3), label=bucket.start.astimezone(UTC).strftime("%H:%M"))
+def _ticks(buckets: Sequence[Bucket], step: float) -> Iterator[Tick]:
+    for place, bucket in enumerate(buckets):
+        if bucket.start.minute % TICK_EVERY == 0 and (x := round(place * step, 3)) <= LAST_TICK:
+            yield Tick(x=x, label=bucket.start.astimezone(UTC).strftime("%H:%M"))
 
 
 def _path(numbers: Sequence[int], top: int) -> str:

@@ -72,6 +72,12 @@ def test_bars_stand_on_one_another_within_the_chart() -> None:
     assert chart.summary == "In the last hour: 1,770 done, 60 failed attempts, 60 killed."
 
 
+def test_no_label_of_the_time_axis_leaves_the_chart() -> None:
+    for first in range(10):
+        ticks = charts.throughput([bucket(minute) for minute in range(first, first + 60)]).ticks
+        assert len(ticks) >= 5 and ticks[-1].x <= 90
+
+
 def test_a_quiet_hour_is_an_empty_chart() -> None:
     buckets = [bucket(minute) for minute in range(60)]
     assert charts.throughput(buckets).empty and charts.spark(buckets).empty and charts.spark(buckets).line == ""

@@ -90,11 +90,12 @@ async def test_every_command_that_a_page_offers_is_one(client: httpx2.AsyncClien
     await push(connected, queue="mail")
     pages += [(await client.get(path)).text for path in ("/", "/queues/mail")]
     offered = {unescape(line) for page in pages for line in re.findall(r"<pre[^>]* data-copy>(prinia [^<]*)</pre>", page)}
-    assert {line.split()[1] for line in offered} == {"demo", "push", "worker"}
+    assert {line.split()[1] for line in offered} == {"push", "worker"}
     for line in offered:
         make_parser().parse_args(shlex.split(line)[1:])  # exits for what is no command
         if "push" in line:
             assert json.loads(shlex.split(line)[4]) == {"user_id": 42}
+        assert "sqlite" not in line, "whatever the store is"
 
 
 async def test_a_page_contains_each_of_its_fragments_byte_for_byte(client: httpx2.AsyncClient, connected: Connected) -> None:

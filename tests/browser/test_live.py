@@ -5,9 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page, expect
 
-from queue_core.expose import Connected, Status
+from queue_core.expose import Connected, Status, StoreUnavailable
 from tests.browser.conftest import TESTER, Push, live
 from tests.stores import ON_EVERY_SERVED_STORE
 
@@ -115,6 +116,21 @@ async def test_the_page_comes_back_by_itself_after_the_stream_broke(page: Page, 
     await page.context.set_offline(False)
     (id,) = await push("greet", name="Flo")
     await expect(page.locator(f"#task-{id}")).to_be_visible(timeout=20_000)
+
+
+async def test_a_page_whose_store_is_away_is_not_called_live_until_it_is_back(page: Page, push: Push, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unavailable(*_: object) -> None:
+        raise StoreUnavailable("The server is away.")
+
+    await live(page, "/tasks")
+    indicator = page.locator("[data-live-indicator]")
+    with monkeypatch.context() as away:
+        away.setattr("board.site.tasks", unavailable)
+        await push("greet", name="Fay")
+        await expect(page.locator("#board-status")).to_contain_text("The server is away.", timeout=20_000)
+        await expect(indicator).to_have_text("Waiting for the store")
+    await expect(indicator).to_have_text("Live", timeout=20_000)
+    await expect(page.locator("#board-status")).to_have_text("")
 
 
 async def test_pausing_a_queue_says_so_and_resuming_takes_it_back(page: Page, push: Push) -> None:

@@ -1,6 +1,5 @@
 """Storing new tasks."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,7 +24,11 @@ def prepare(tasks: Sequence[NewTask]) -> Callable[[Transaction], list[Pushed]]:
     def push(tx: Transaction) -> list[Pushed]:
         keyed: _Keyed = {}
         pushed = [_place(tx, new, texts, keyed) for new, texts in zip(tasks, all_texts, strict=True)]
-        for queue, n in Counter(new.queue for new, each in zip(tasks, pushed, strict=True) if each.created).items():
+        arrived: dict[str, int] = {}
+        for new, each in zip(tasks, pushed, strict=True):
+            if each.created:
+                arrived[new.queue] = arrived.get(new.queue, 0) + 1
+        for queue, n in arrived.items():
             _count(tx, queue, n)
         return pushed
 

@@ -2,19 +2,20 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from queue_core.backend import Backend
 from queue_core.backoff import Retry
 from queue_core.codec import CODECS, Codec
-from queue_core.definition import AsyncTaskDefinition, PlainTaskDefinition, TaskDefinition
+from queue_core.definition import STREAM_BATCH, AsyncTaskDefinition, PlainTaskDefinition, TaskDefinition
 from queue_core.errors import InvalidValue
 from queue_core.expose import Expose, connect
 from queue_core.handler import DEFAULT_RETRY, Executor, Handler, place_of
 from queue_core.ids import QueueName
 from queue_core.registry import Registry
+from queue_core.streams import Stream, gathered
 from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed
 
 if TYPE_CHECKING:
@@ -160,9 +161,19 @@ class App:
     # --- pushing -------------------------------------------------------------------------------------
 
     async def push(self, tasks: Sequence[NewTask], connection: Any = None) -> list[Pushed]:
-        """Store ready-made tasks, all or none; inside the transaction of ``connection`` if one is given. Definitions are the usual way."""
+        """Store ready-made tasks, of one definition or of several, all or none: ``await app.push([greet.new("Ada"), resize.new(42)])``.
+
+        ``connection``: an open connection to the same store, whose transaction the push joins. Raises InvalidValue, StoreUnavailable.
+        """
         await self.open()
         return await (self.backend.push(tasks) if connection is None else self.backend.push_in(connection, tasks))
+
+    async def push_stream(self, tasks: Stream[NewTask]) -> AsyncGenerator[Pushed, None]:
+        """Store ready-made tasks as they come, and yield each once it is stored; see ``TaskDefinition.push_stream``."""
+        async with aclosing(gathered(tasks, STREAM_BATCH)) as batches:
+            async for batch in batches:
+                for pushed in await self.push(batch):
+                    yield pushed
 
     # --- working -------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """A task definition: a handler that can be called like its function, or pushed."""
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
 
@@ -10,10 +11,13 @@ from queue_core.errors import InvalidValue
 from queue_core.handle import Store, TaskHandle
 from queue_core.handler import Handler
 from queue_core.ids import QueueName
+from queue_core.streams import Stream, each, gathered
 from queue_core.task import NewTask, Pushed
 
 P = ParamSpec("P")
 R = TypeVar("R")
+STREAM_BATCH: Final = 1_000
+"""How many tasks of a stream are stored together at most, and so how many wait in memory."""
 
 
 class Options(TypedDict, total=False):
@@ -91,6 +95,24 @@ class TaskDefinition(Generic[P, R]):
         """Store a task for each mapping of parameter names to values: all of them, or none when one is wrong."""
         return await self._plain.push_many(arguments)
 
+    def push_stream(self, arguments: Stream[Mapping[str, Any]]) -> AsyncGenerator[TaskHandle[R], None]:
+        """Store a task for each mapping as it comes, and yield it once it is stored; for sources that are long, slow or endless.
+
+        ``arguments``: an async or plain iterable. What comes while others are stored is stored together, up to 1,000 tasks, each time all or none;
+        no more wait in memory. Raises what ``push`` raises and what ``arguments`` raises; everything that came before is stored then.
+
+        >>> async for task in send_welcome_email.push_stream(newcomers()):  # doctest: +SKIP
+        ...     print(task.id)
+        """
+        return self._plain.push_stream(arguments)
+
+    def new(self, *args: P.args, **kwargs: P.kwargs) -> NewTask:
+        """A task with these arguments, stored by nobody yet: ``await app.push([greet.new("Ada"), resize.new(42)])`` stores several as one.
+
+        Raises InvalidValue when the arguments do not fit the function.
+        """
+        return self._plain.new(*args, **kwargs)
+
     def using(self, *, connection: Any = None, **options: Unpack[Options]) -> "Push[P, R]":
         """The same with other options: ``await f.using(run_after=60, priority=10, key="welcome-42").push(user_id=42)``.
 
@@ -138,7 +160,27 @@ class Push(Generic[P, R]):
 
     async def push_many(self, arguments: Iterable[Mapping[str, Any]]) -> list[TaskHandle[R]]:
         """Store a task for each mapping of parameter names to values: all of them, or none when one is wrong."""
+        if not isinstance(arguments, Iterable):
+            raise InvalidValue(
+                f"{self._definition.name}: push_many takes mappings that are all there, got {arguments!r}. Use push_stream for what comes."
+            )
         return await self._store([self._encoded((), _mapping(self._definition.name, given)) for given in arguments])
+
+    async def push_stream(self, arguments: Stream[Mapping[str, Any]]) -> AsyncGenerator[TaskHandle[R], None]:
+        """Store a task for each mapping as it comes, and yield it once it is stored; see ``TaskDefinition.push_stream``."""
+        async with aclosing(gathered(self._encoded_each(arguments), STREAM_BATCH)) as batches:
+            async for batch in batches:
+                for handle in await self._store(batch):
+                    yield handle
+
+    def new(self, *args: P.args, **kwargs: P.kwargs) -> NewTask:
+        """A task with these arguments, stored by nobody yet. Raises InvalidValue."""
+        return self._new_tasks([self._encoded(args, kwargs)])[0]
+
+    async def _encoded_each(self, arguments: Stream[Mapping[str, Any]]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(each(arguments)) as given:
+            async for one in given:
+                yield self._encoded((), _mapping(self._definition.name, one))
 
     async def _store(self, arguments: Sequence[bytes]) -> list[TaskHandle[R]]:
         app, returns = self._definition.app, self._definition.handler.parameters.returns
@@ -177,5 +219,5 @@ def _checked(name: str, options: Options) -> Options:
 
 def _mapping(name: str, given: object) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
-        raise InvalidValue(f"{name}: push_many takes mappings of parameter names to values, got {given!r}.")
+        raise InvalidValue(f"{name}: push_many and push_stream take mappings of parameter names to values, got {given!r}.")
     return given

@@ -185,7 +185,7 @@ async def test_wrong_options_are_refused(app: App) -> None:
         await work.using(run_after=-1).push()
     with pytest.raises(InvalidValue, match=r"transaction|connection"):
         await work.using(connection=object()).push()
-    with pytest.raises(InvalidValue, match="push_many takes mappings"):
+    with pytest.raises(InvalidValue, match="take mappings of parameter names"):
         await untyped.push_many([1])
 
 

@@ -14,6 +14,7 @@ from queue_core.errors import InvalidValue
 from queue_core.expose import Expose, connect
 from queue_core.handler import DEFAULT_RETRY, Executor, Handler, place_of
 from queue_core.ids import QueueName
+from queue_core.loops import Loops, running
 from queue_core.registry import Registry
 from queue_core.streams import Stream, gathered
 from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed
@@ -44,6 +45,9 @@ class App:
     ``msgpack`` or a Codec of your own; ``codecs`` are others that stored tasks may need. ``options`` go to the backend. It connects when
     first used; ``close`` disconnects, as does leaving ``async with app``.
 
+    One App serves all threads: each event loop connects when it first uses the app, and disconnects for itself. A program without a loop runs one
+    for each call, in any thread: ``asyncio.run(greet.push(name="Olga"))``.
+
     Raises UnknownScheme for a URL that no backend serves, InvalidValue for an unknown codec.
 
     >>> app = App("memory://")
@@ -66,20 +70,20 @@ class App:
         """Its definitions by name."""
         self.data: dict[type, Any] = {}
         """What handlers get by type; ``provide`` adds to it."""
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loops = Loops()
 
     # --- the connection ------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Connect, unless that is done. Raises StoreUnavailable."""
+        """Connect, unless that is done in this event loop. Raises StoreUnavailable."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
+        if loop not in self._loops:
             await self.backend.open()
-            self._loop = loop
+            self._loops.enter(loop)
 
     async def close(self) -> None:
-        """Disconnect. Safe to call twice."""
-        self._loop = None
+        """Disconnect this event loop; other loops go on. Safe to call twice."""
+        self._loops.leave(running())
         await self.backend.close()
 
     async def __aenter__(self) -> "App":
@@ -198,7 +202,7 @@ class App:
 
         Raises what keeps the worker from starting. When it fails later, that is raised at the end.
         """
-        connected_before = self._loop is asyncio.get_running_loop()
+        connected_before = self._loops.here
         worker = self.worker(name, **options)
         working = asyncio.ensure_future(worker.run())
         try:

@@ -5,6 +5,10 @@ or not at all, and what it returned survives the death of any process. Every met
 nothing of the call is stored, unless a connection broke in the very moment: then it may be, but whole. Every change is counted
 in the numbers of ``expose.Metrics`` in the same transaction and announced to ``expose.Watch``.
 
+Every event loop that uses a store opens it, and closes it for itself: any number of loops, in any threads, at once or one after the other. What
+one loop does to its connection changes nothing for another, and neither does a loop that ends without closing, whatever it had under way. In a
+loop that has not opened it a store raises NotConnected at once.
+
 *Now* is always the store's own now: ``Backend.now``. Delays go in as seconds; the store adds them to its now.
 """
 
@@ -91,11 +95,11 @@ class Backend(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect, and bring the schema up to date. Safe to call from many processes at once, and again when open."""
+        """Connect the running event loop, and bring the schema up to date. Safe to call from many processes and loops at once, and again."""
         ...
 
     async def close(self) -> None:
-        """Finish what was accepted, then disconnect. Safe to call twice."""
+        """Finish what was accepted of the running event loop, then disconnect it. Whoever watches or waits there is told. Safe to call twice."""
         ...
 
     async def now(self) -> datetime:

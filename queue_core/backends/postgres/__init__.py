@@ -23,7 +23,7 @@ def connect(url: str, *, clock: Clock | None = None, **unknown: Any) -> Connecte
     from queue_core.backends.postgres.address import address_of
     from queue_core.backends.postgres.backend import PostgresBackend
     from queue_core.backends.postgres.expose import PostgresExpose
-    from queue_core.backends.postgres.store import Store
+    from queue_core.backends.postgres.stores import Stores
 
-    store = Store(address_of(url), clock)
+    store = Stores(address_of(url), clock)
     return Connected(PostgresBackend(store), PostgresExpose(store))

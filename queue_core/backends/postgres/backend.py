@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from queue_core.backend import Capabilities, Claims, Rescued, Retention
 from queue_core.backends.postgres.joining import push_in
-from queue_core.backends.postgres.store import Store
+from queue_core.backends.postgres.stores import Stores
 from queue_core.backends.relational import workers
 from queue_core.backends.relational.backend import RelationalBackend
 from queue_core.backends.relational.transaction import Transaction
@@ -17,7 +17,7 @@ from queue_core.worker_info import Beat, BeatReply, Registration
 CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("asyncpg", "psycopg", "sqlalchemy"))
 
 
-class PostgresBackend(RelationalBackend[Store]):
+class PostgresBackend(RelationalBackend[Stores]):
     """``queue_core.backend.Backend`` on a schema of a PostgreSQL database; the contract says what each method does."""
 
     @property
@@ -27,12 +27,11 @@ class PostgresBackend(RelationalBackend[Store]):
 
     async def push(self, tasks: Sequence[NewTask]) -> list[Pushed]:
         """Store tasks as Pending, all or none."""
-        self._store.check_open()
-        return await self._store.pusher.push(tasks)
+        return await self._store.do(lambda store: store.pusher.push(tasks))
 
     async def push_in(self, connection: Any, tasks: Sequence[NewTask]) -> list[Pushed]:
         """Store tasks in the caller's transaction on the same database."""
-        return await push_in(self._store, connection, tasks)
+        return await push_in(self._store.here, connection, tasks)
 
     async def register(self, worker: Registration) -> Rescued:
         """Record a process life of a worker."""
@@ -41,8 +40,7 @@ class PostgresBackend(RelationalBackend[Store]):
 
     async def prune(self, retention: Retention) -> int:
         """Remove one batch of what retention no longer keeps, from the numbers too once they are added up."""
-        self._store.check_open()
-        await self._store.folding.fold()
+        await self._store.do(lambda store: store.folding.fold())
         return await super().prune(retention)
 
     def heartbeat(self, beat: Beat) -> BeatReply:
@@ -51,13 +49,11 @@ class PostgresBackend(RelationalBackend[Store]):
 
     async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
         """Lease due tasks to a worker."""
-        self._store.check_open()
-        return await self._store.claimer.claim(boot, queues, names, max(limit, 0), max(start, 0))
+        return await self._store.do(lambda store: store.claimer.claim(boot, queues, names, max(limit, 0), max(start, 0)))
 
     async def ack(self, acks: Sequence[Ack]) -> list[bool]:
         """Store how attempts ended."""
-        self._store.check_open()
-        return await self._store.acker.ack(acks)
+        return await self._store.do(lambda store: store.acker.ack(acks))
 
 
 async def _register_in_turn(tx: Transaction, worker: Registration) -> Rescued:

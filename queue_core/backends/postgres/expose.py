@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from queue_core.backends.postgres.producing import push_in_transaction
-from queue_core.backends.postgres.store import Store
+from queue_core.backends.postgres.stores import Stores
 from queue_core.backends.postgres.transaction import Transaction
 from queue_core.backends.relational import managing
 from queue_core.backends.relational.expose import RelationalExpose
@@ -12,10 +12,10 @@ from queue_core.ids import QueueName
 from queue_core.task import NewTask, Pushed
 
 
-class PostgresExpose(RelationalExpose[Store]):
+class PostgresExpose(RelationalExpose[Stores]):
     """``queue_core.expose.Expose`` on a schema of a PostgreSQL database; the contract says what each method does."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Stores) -> None:
         super().__init__(store, "PostgresBackend")
 
     @property

@@ -13,7 +13,8 @@ class Bell:
     """Wakes one coroutine from any thread. What was rung before the wait is not lost."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
+        """Where its coroutine waits."""
         self._event = asyncio.Event()
         self._ringing = False
 
@@ -23,7 +24,7 @@ class Bell:
             return
         self._ringing = True
         try:
-            self._loop.call_soon_threadsafe(self._event.set)
+            self.loop.call_soon_threadsafe(self._event.set)
         except RuntimeError:  # the loop is closed: nobody waits any more
             pass
 
@@ -48,7 +49,7 @@ class WorkerBell:
         self.queues = frozenset(queues)
 
     async def __aenter__(self) -> "WorkerBell":
-        self._bell = Bell()
+        self.bell = Bell()
         self._hub.add_worker(self)
         return self
 
@@ -57,11 +58,11 @@ class WorkerBell:
 
     async def wait(self, timeout: float | None) -> bool:
         """Wait until the worker should look again."""
-        return await self._bell.wait(timeout)
+        return await self.bell.wait(timeout)
 
     def ring(self) -> None:
         """Let the worker look again."""
-        self._bell.ring()
+        self.bell.ring()
 
     def cares_for(self, changes: Changes) -> bool:
         """Whether ``changes`` may concern the worker."""
@@ -78,7 +79,7 @@ class Watcher:
         self.closed = False
 
     def __enter__(self) -> "Watcher":
-        self._bell = Bell()
+        self.bell = Bell()
         self._hub.add_watcher(self)
         return self
 
@@ -89,16 +90,16 @@ class Watcher:
         """Add ``topics``. From any thread."""
         with self._lock:
             self._topics.update(topics)
-        self._bell.ring()
+        self.bell.ring()
 
     def close(self) -> None:
         """Let the watcher end."""
         self.closed = True
-        self._bell.ring()
+        self.bell.ring()
 
     async def wait(self, timeout: float | None = None) -> frozenset[Topic]:
         """The topics since the last call; empty after ``timeout`` seconds, or when the store was closed."""
-        await self._bell.wait(timeout)
+        await self.bell.wait(timeout)
         with self._lock:
             topics, self._topics = frozenset(self._topics), set()
         return topics
@@ -115,7 +116,7 @@ class Waiter:
         self.closed = False
 
     def __enter__(self) -> "Waiter":
-        self._bell = Bell()
+        self.bell = Bell()
         self._hub.add_waiter(self)
         return self
 
@@ -126,16 +127,16 @@ class Waiter:
         """Say that a task ended. From any thread."""
         with self._lock:
             self._ended.add(id)
-        self._bell.ring()
+        self.bell.ring()
 
     def close(self) -> None:
         """Let the waiter look for the last time."""
         self.closed = True
-        self._bell.ring()
+        self.bell.ring()
 
     async def wait(self, timeout: float) -> set[str]:
         """The tasks that ended since the last call; empty after ``timeout`` seconds, or when the store was closed."""
-        await self._bell.wait(timeout)
+        await self.bell.wait(timeout)
         with self._lock:
             ended, self._ended = self._ended, set()
         return ended
@@ -237,10 +238,13 @@ class Hub:
         for worker in self._workers:
             worker.ring()
 
-    def close(self) -> None:
-        """Let all watchers and waiters end, and wake the workers."""
-        for waiter in {waiter for waiters in self._awaited.copy().values() for waiter in waiters}:
-            waiter.close()
-        for watcher in self._watchers:
-            watcher.close()
-        self.wake_workers()
+    def close(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Let the watchers and waiters of an event loop end, and wake its workers; those of all loops, if none is given."""
+        waiters = {waiter for waiters in self._awaited.copy().values() for waiter in waiters}
+        listeners: list[Waiter | Watcher] = [*waiters, *self._watchers]
+        for listener in listeners:
+            if loop in {None, listener.bell.loop}:
+                listener.close()
+        for worker in self._workers:
+            if loop in {None, worker.bell.loop}:
+                worker.ring()

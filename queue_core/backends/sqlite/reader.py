@@ -82,6 +82,14 @@ class Reader:
         for reader in connections:
             await reader.connection.close()
 
+    def abandon(self) -> None:
+        """Disconnect where the event loop is gone that used it; waits for nothing."""
+        connections, self._connections = self._connections, []
+        for reader in connections:
+            stop: Any = getattr(reader.connection, "stop", None)  # aiosqlite has it since 0.22; before, the idle thread stays
+            if stop is not None:
+                stop()
+
     async def rows(self, name: str, /, **values: Any) -> list[Row]:
         """All rows that the statement ``name`` returns. Raises StoreUnavailable, also for a query that takes too long."""
         reader = self._least_busy()

@@ -1,7 +1,12 @@
-"""One opened SQLite store: its writer, its readers and its listeners, shared by both contracts."""
+"""One opened SQLite store: its writer, its readers and its listeners, shared by both contracts.
+
+All event loops of a process share the writer, which is a thread, and the listeners. Each reads on connections of its own, so that a loop which is
+gone while it reads leaves none behind that answers no more.
+"""
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -17,14 +22,15 @@ from queue_core.backends.sqlite.signals import Signals
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.backends.sqlite.writer import Writer
 from queue_core.clock import Clock, HandWoundClock
-from queue_core.errors import NotConnected
+from queue_core.errors import NotConnected, PriniaError
+from queue_core.loops import Loops
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 
 class Store:
-    """Opens and closes as one; runs operations and reads."""
+    """Opens and closes as one for each event loop, and as a whole with the first and the last of them; runs operations and reads."""
 
     indexes_places = True
 
@@ -33,49 +39,73 @@ class Store:
         self.clock = clock
         self._synchronous: Synchronous = synchronous
         self._writer: Writer | None = None
-        self._opening = asyncio.Lock()
+        self._loops = Loops()
+        self._readers: dict[asyncio.AbstractEventLoop, asyncio.Future[Reader]] = {}
+        self._turn = threading.Lock()
+        """Held to open and to close, in threads only: no event loop waits for another."""
         self.hub = Hub(self._listeners_changed)
         if isinstance(clock, HandWoundClock):
             clock.on_advance(self.hub.wake_workers)
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""
-        async with self._opening:
-            if self._writer is None:
-                await self._open()
+        loop = asyncio.get_running_loop()
+        if loop not in self._loops:
+            await asyncio.to_thread(self._enter, loop)
 
-    async def _open(self) -> None:
+    def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._turn:
+            self._forget_readers()
+            if self._writer is None:
+                self._start()
+            self._loops.enter(loop)
+
+    def _start(self) -> None:
         signals = Signals(self.path, self.hub, self._nudge)
         writer = Writer(self.path, self.clock, self._synchronous, signals)
-        reader = Reader(self.path)
-        await asyncio.to_thread(writer.start)
-        try:
-            await reader.open()
-        except BaseException:
-            await reader.close()
-            await asyncio.to_thread(writer.close)
-            raise
-        self._reader, self._signals, self._opened_in = reader, signals, os.getpid()
+        writer.start()
+        self._signals, self._opened_in = signals, os.getpid()
         self._writer = writer
+
+    def _forget_readers(self) -> None:
+        """Disconnect those whose event loop is gone."""
+        for loop in [loop for loop in self._readers if loop.is_closed()]:
+            reader = self._readers.pop(loop)
+            if reader.done() and not reader.cancelled() and not reader.exception():
+                reader.result().abandon()
 
     async def close(self) -> None:
         """Finish what was accepted, then disconnect."""
-        async with self._opening:
+        if self._writer is None:
+            return
+        if self._opened_in != os.getpid():
+            self._writer, self._loops, self._readers = None, Loops(), {}  # a forked child: threads, connections and sockets are its parent's
+            return
+        loop = asyncio.get_running_loop()
+        self._loops.leave(loop)
+        self.hub.close(loop)
+        reader = self._readers.pop(loop, None)
+        if reader is not None:
+            await (await reader).close()
+        await asyncio.to_thread(self._leave)
+
+    def _leave(self) -> None:
+        with self._turn:
+            self._forget_readers()
             if self._writer is None:
                 return
+            if self._loops:
+                self._writer.submit_and_wait(_nothing)  # after it, what this event loop has submitted is done
+                return
             writer, self._writer = self._writer, None
-            if self._opened_in != os.getpid():
-                return  # a forked child: threads, connections and sockets are its parent's
-            self.hub.close()
-            await self._reader.close()
-            await asyncio.to_thread(writer.close)
+            writer.close()
             self._signals.close()
 
     @property
     def writer(self) -> Writer:
-        """The writer. Raises NotConnected while the store is not open."""
-        if self._writer is None:
-            raise NotConnected(f"The store {self.path.name} is not open. Open it first: await store.open().")
+        """The writer. Raises NotConnected while the store is not open in the running event loop."""
+        if self._writer is None or not self._loops.here:
+            raise NotConnected(f"The store {self.path.name} is not open in this event loop. Open it first: await store.open().")
         return self._writer
 
     @property
@@ -85,8 +115,12 @@ class Store:
         return self._signals
 
     def check_open(self) -> None:
-        """Raise NotConnected while the store is not open."""
+        """Raise NotConnected while the store is not open in the running event loop, and in a forked child."""
         _ = self.writer
+        if self._opened_in != os.getpid():
+            raise NotConnected(
+                f"The store {self.path.name} was opened before this process was forked from process {self._opened_in}. Connect anew in the child."
+            )
 
     async def now(self) -> datetime:
         """The store's time."""
@@ -111,12 +145,29 @@ class Store:
     async def rows(self, name: str, /, **values: Any) -> list[Row]:
         """All rows that the reading statement ``name`` returns."""
         self.check_open()
-        return await self._reader.rows(name, **values)
+        return await (await self._reader()).rows(name, **values)
 
     async def row(self, name: str, /, **values: Any) -> Row | None:
         """The first row that the reading statement ``name`` returns."""
         self.check_open()
-        return await self._reader.row(name, **values)
+        return await (await self._reader()).row(name, **values)
+
+    async def _reader(self) -> Reader:
+        """The connections on which the running event loop reads, made when it first does."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._readers:
+            self._readers[loop] = loop.create_task(self._new_reader(loop))
+        return await asyncio.shield(self._readers[loop])
+
+    async def _new_reader(self, loop: asyncio.AbstractEventLoop) -> Reader:
+        reader = Reader(self.path)
+        try:
+            await reader.open()
+        except (PriniaError, asyncio.CancelledError):
+            self._readers.pop(loop, None)
+            reader.abandon()
+            raise
+        return reader
 
     def _listeners_changed(self) -> None:
         if self._writer is not None:
@@ -126,3 +177,7 @@ class Store:
     def _nudge(self) -> None:
         if self._writer is not None:
             self._writer.nudge()
+
+
+def _nothing(tx: Transaction) -> None:
+    """What is done once all before it is done."""

@@ -50,7 +50,7 @@ def sql(store: Connected, text: str) -> str:
 
 
 async def fold(store: Connected) -> None:
-    await store.backend._store.folding.fold()
+    await store.backend._store.here.folding.fold()
 
 
 async def unfolded(store: Connected, connection: Any) -> int:
@@ -168,6 +168,6 @@ async def entries_read(store: Connected) -> int:
         WHERE schemaname = $1
           AND indexrelname = 'tasks_claim'
     """
-    async with store.backend._store._claims.raw() as connection:
+    async with store.backend._store.here._claims.raw() as connection:
         await connection.execute("SELECT pg_stat_force_next_flush()")
         return int(await connection.fetchval(query, store.backend._store.address.schema))

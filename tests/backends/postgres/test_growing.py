@@ -48,7 +48,7 @@ async def work(connected: Connected, boot: BootId, n: int) -> None:
 
 
 async def analyze(connected: Connected) -> None:
-    store = connected.backend._store
+    store = connected.backend._store.here
     async with store._desk.raw() as connection:
         await connection.execute(f'ANALYZE "{store.address.schema}".tasks')
 
@@ -56,7 +56,7 @@ async def analyze(connected: Connected) -> None:
 async def entries_read(connected: Connected) -> int:
     """How many entries of the indexes of tasks claims and acks have read; counted by their own sessions, and published by them now."""
     query = "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = $1 AND relname = 'tasks'"
-    store = connected.backend._store
+    store = connected.backend._store.here
     for line in (store._claims, store._acks):
         async with line.raw() as connection:
             await connection.execute("SELECT pg_stat_force_next_flush()")

@@ -28,8 +28,8 @@ from queue_core.errors import (
 )
 from queue_core.handle import TaskHandle
 from queue_core.ids import QueueName, TaskId
-from queue_core.inject import INJECTED, AttemptNumber, Data, WorkerContext
-from queue_core.middleware import Call, Middleware, Next
+from queue_core.inject import INJECTED, AttemptNumber, Data, Ending, WorkerContext
+from queue_core.middleware import AckHook, Call, Gate, Middleware, Next
 from queue_core.status import KillReason, Status
 from queue_core.task import NewTask, Task
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INJECTED",
     "AbortError",
+    "AckHook",
     "App",
     "AttemptNumber",
     "Call",
@@ -46,6 +47,8 @@ __all__ = [
     "Data",
     "DecodeError",
     "DeferredError",
+    "Ending",
+    "Gate",
     "HandWoundClock",
     "IllegalTransition",
     "InvalidValue",

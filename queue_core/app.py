@@ -15,6 +15,7 @@ from queue_core.expose import Expose, connect
 from queue_core.handler import DEFAULT_RETRY, Executor, Handler, place_of
 from queue_core.ids import QueueName
 from queue_core.loops import Loops, running
+from queue_core.middleware import AckHook, Middleware, checked
 from queue_core.registry import Registry
 from queue_core.streams import Stream, gathered
 from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed
@@ -42,13 +43,15 @@ class App:
     """A queue: push tasks through its definitions, run them with its workers.
 
     ``url`` names the store: ``sqlite:///tasks.db``, ``postgresql://host/database`` or ``memory://``. ``codec`` encodes arguments: ``json``,
-    ``msgpack`` or a Codec of your own; ``codecs`` are others that stored tasks may need. ``options`` go to the backend. It connects when
-    first used; ``close`` disconnects, as does leaving ``async with app``.
+    ``msgpack`` or a Codec of your own; ``codecs`` are others that stored tasks may need. ``middleware`` goes around every run of a task,
+    the first outermost, and around that of a single worker; ``on_ack`` are hooks that see how each attempt ended, before those of a single
+    worker. Both hold wherever tasks of the app are run. ``options`` go to the backend. It connects when first used; ``close``
+    disconnects, as does leaving ``async with app``.
 
     One App serves all threads: each event loop connects when it first uses the app, and disconnects for itself. A program without a loop runs one
     for each call, in any thread: ``asyncio.run(greet.push(name="Olga"))``.
 
-    Raises UnknownScheme for a URL that no backend serves, InvalidValue for an unknown codec.
+    Raises UnknownScheme for a URL that no backend serves, InvalidValue for an unknown codec or what cannot be middleware.
 
     >>> app = App("memory://")
     >>> @app.task(queue="email", max_attempts=3)
@@ -56,7 +59,16 @@ class App:
     ...     return f"Hello, {name}."
     """
 
-    def __init__(self, url: str, *, codec: str | Codec = "json", codecs: Iterable[Codec] = (), **options: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        codec: str | Codec = "json",
+        codecs: Iterable[Codec] = (),
+        middleware: Iterable[Middleware] = (),
+        on_ack: AckHook | Sequence[AckHook] = (),
+        **options: Any,
+    ) -> None:
         connected = connect(url, **options)
         self.url = url
         self.backend: Backend = connected.backend
@@ -70,6 +82,10 @@ class App:
         """Its definitions by name."""
         self.data: dict[type, Any] = {}
         """What handlers get by type; ``provide`` adds to it."""
+        self.middleware: tuple[Middleware, ...] = checked(middleware)
+        """Around every run of its tasks, the first outermost."""
+        self.on_ack: tuple[AckHook, ...] = _several(on_ack)
+        """Called with how each attempt ended, before that is stored."""
         self._loops = Loops()
 
     # --- the connection ------------------------------------------------------------------------------
@@ -181,15 +197,25 @@ class App:
 
     # --- working -------------------------------------------------------------------------------------
 
-    def worker(self, name: str | None = None, *, data: Iterable[Any] = (), **options: Any) -> "Worker":
-        """A worker for this app's tasks. ``data`` comes beside what was provided; ``options`` are those of ``Worker``.
+    def worker(
+        self,
+        name: str | None = None,
+        *,
+        data: Iterable[Any] = (),
+        middleware: Iterable[Middleware] = (),
+        on_ack: AckHook | Sequence[AckHook] = (),
+        **options: Any,
+    ) -> "Worker":
+        """A worker for this app's tasks. ``data`` comes beside what was provided, ``middleware`` inside that of the app, ``on_ack`` after its
+        hooks; ``options`` are those of ``Worker``.
 
         Raises InvalidValue for settings that break a rule, MissingData when a handler asks for data that nobody provided.
         """
         from queue_core.worker import Worker  # only where tasks are run: programs that push start a quarter faster without it
 
         given = self.data | {type(value): value for value in data}
-        return Worker(name, self.backend, self.registry, data=given, codecs=self.codecs, **options)
+        layers, hooks = (*self.middleware, *middleware), (*self.on_ack, *_several(on_ack))
+        return Worker(name, self.backend, self.registry, data=given, codecs=self.codecs, middleware=layers, on_ack=hooks, **options)
 
     async def work(self, name: str | None = None, **options: Any) -> None:
         """Run a worker until it is stopped by SIGTERM or SIGINT; a second one cancels what runs. For programs that do nothing else."""
@@ -238,6 +264,10 @@ def _known(codec: str | Codec, codecs: Iterable[Codec]) -> Mapping[str, Codec]:
     if codec not in known:
         raise InvalidValue(f"codec must be one of {', '.join(sorted(known))}, or a Codec, got {codec!r}.")
     return known
+
+
+def _several(hooks: AckHook | Sequence[AckHook]) -> tuple[AckHook, ...]:
+    return (hooks,) if callable(hooks) else tuple(hooks)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

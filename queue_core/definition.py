@@ -47,11 +47,6 @@ class Producer(Store, Protocol):
         """What arguments are encoded with."""
         ...
 
-    @property
-    def data(self) -> Mapping[type, Any]:
-        """What handlers get by type."""
-        ...
-
     async def push(self, tasks: Sequence[NewTask], connection: Any = None) -> list[Pushed]:
         """Store tasks, inside the transaction of ``connection`` if there is one."""
         ...

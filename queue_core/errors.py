@@ -1,6 +1,6 @@
 """Every error that Prinia raises. The message names the thing, the rule, the value and the cure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 
@@ -101,6 +101,43 @@ class DeferredError(PriniaError):
     def __init__(self, message: object = "", *, delay: float = 0.0) -> None:
         self.delay = not_negative("delay", delay)
         super().__init__(str(message) or "deferred")
+
+
+Verdict = AbortError | RetryAfterError | DeferredError
+"""What a handler may raise to decide its own fate."""
+
+
+def verdict_of(error: BaseException) -> Verdict | None:
+    """What ``error`` says about the fate of its task; None for an ordinary failure.
+
+    An exception group, as a TaskGroup raises it, is judged by all that is in it: an AbortError anywhere counts, then a
+    RetryAfterError, and a DeferredError only where nothing else is in the group, because a failure must not be hidden by it. Of several
+    delays the longest counts. What an exception was raised *from* does not: ``raise Wrong() from AbortError()`` is a Wrong.
+
+    >>> verdict_of(ExceptionGroup("two at once", [ValueError("no"), AbortError("never")]))
+    AbortError('never')
+    """
+    found = list(_leaves(error))
+    aborts = [leaf for leaf in found if isinstance(leaf, AbortError)]
+    delays = [leaf for leaf in found if isinstance(leaf, RetryAfterError)]
+    deferrals = [leaf for leaf in found if isinstance(leaf, DeferredError)]
+    if aborts:
+        return aborts[0]
+    if delays:
+        return max(delays, key=lambda leaf: leaf.delay)
+    return max(deferrals, key=lambda leaf: leaf.delay) if deferrals and len(deferrals) == len(found) else None
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error
+
+
+class UnstorableResult(AbortError):
+    """What a handler returned cannot be encoded by the codec of its task. The task ends Killed, because another run would return the same."""
 
 
 class TaskTimeout(PriniaError, TimeoutError):

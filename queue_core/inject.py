@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, NewType, Protocol
 
 from queue_core.errors import MissingData
@@ -22,12 +23,35 @@ class Data:
     """
 
 
+class Ending(StrEnum):
+    """Why a run is ended before its handler returned."""
+
+    TIMEOUT = "timeout"
+    """It ran out of time."""
+    KILLED = "killed"
+    """A person or a program killed its task."""
+    STOPPED = "stopped"
+    """The worker stops; the task is given back, and the attempt with it."""
+    LOST = "lost"
+    """The lease is gone: the task is another worker's by now, and nothing may be written about this run."""
+
+
 class Hooks(Protocol):
     """What a context needs of the worker that made it."""
 
     @property
-    def cancelled(self) -> bool:
-        """Whether the run was asked to end."""
+    def ending(self) -> Ending | None:
+        """Why the run was asked to end."""
+        ...
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left of its time limit."""
+        ...
+
+    @property
+    def extensions(self) -> dict[type, Any]:
+        """What middleware adds to the run."""
         ...
 
     def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
@@ -56,7 +80,17 @@ class WorkerContext:
     @property
     def cancelled(self) -> bool:
         """Whether this run was asked to end: killed, out of time, or its worker stops. For loops in plain functions."""
-        return self.hooks.cancelled
+        return self.hooks.ending is not None
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why this run was asked to end; None while it was not. In a child process always None: that is ended from outside."""
+        return self.hooks.ending
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the time limit of this attempt, at least 0; None without a limit."""
+        return self.hooks.remaining
 
     def progress(self, fraction: float, note: str | None = None) -> Awaitable[bool]:
         """Record how far the run is, 0 to 1, with a word about it. ``async`` handlers await it; plain functions just call it.

@@ -9,14 +9,16 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from queue_core.app import App
 from queue_core.definition import TaskDefinition
-from queue_core.errors import HandlerReturnedFalse, ResultTimeout
+from queue_core.errors import ResultTimeout
 from queue_core.events import Event, Idle, TaskEnded
 from queue_core.ids import TaskId, new_task_id
 from queue_core.inject import AttemptNumber, WorkerContext
+from queue_core.middleware import Call, compose, entered, provided
 from queue_core.task import Task
 from queue_core.worker.bell import Bell
 from queue_core.worker.executor import Known
 from queue_core.worker.recipes import prepare
+from queue_core.worker.results import stored_result
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,26 +56,38 @@ async def _run_what_is_due(app: App, queues: list[str], ran: dict[TaskId, None],
 
 
 async def run_inline(task: TaskDefinition[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a task here and now, without a store: its arguments make the trip through the codec, and injected ones are filled in.
+    """Run a task here and now, without a store: its arguments make the trip through the codec, injected ones are filled in, and the app's
+    middleware is around it.
 
-    Returns what the handler returns and raises what it raises; InvalidValue for arguments that do not fit, MissingData.
+    Returns what comes out and raises what is raised: HandlerReturnedFalse and UnstorableResult too, as in a worker. InvalidValue for
+    arguments that do not fit, MissingData.
     """
-    handler, codec = task.handler, task.app.codec
+    handler, app = task.handler, cast("App", task.app)
     parameters = handler.parameters
-    stored = parameters.decode(parameters.encode(parameters.bind(args, kwargs), codec), codec)
-    recipe = prepare([handler], task.app.data)[handler.name]
-    value = handler.function(**recipe.complete(stored, lambda: _context(task)))
-    if inspect.isawaitable(value):
-        value = await value
-    if value is False:
-        raise HandlerReturnedFalse
+    stored = parameters.decode(parameters.encode(parameters.bind(args, kwargs), app.codec), app.codec)
+    recipe = prepare([handler], app.data, provided(app.middleware))[handler.name]
+
+    async def innermost(call: Call) -> Any:
+        value = handler.function(**recipe.complete(call.arguments, lambda: call.context))
+        if inspect.isawaitable(value):
+            value = await value
+        stored_result(value, handler, app.codec.name, app.codecs)
+        return value
+
+    async with entered(app.middleware):
+        value = await compose(app.middleware, innermost)(Call(_context(task), stored))
+        stored_result(value, handler, app.codec.name, app.codecs)
     return cast("R", value)
 
 
 class Inline:
     """The hooks of a context without a worker."""
 
-    cancelled = False
+    ending = None
+    remaining = None
+
+    def __init__(self) -> None:
+        self.extensions: dict[type, Any] = {}
 
     def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
         """Told to nobody."""

@@ -87,11 +87,6 @@ class Typist:
         """The app's."""
         return self.app.codecs
 
-    @property
-    def data(self) -> Mapping[type, Any]:
-        """The app's."""
-        return self.app.data
-
     async def open(self) -> None:
         """Connect the app."""
         await self.app.open()

@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, replace
@@ -75,11 +76,17 @@ class Uplink:
 
     connection: "Connection[Any, Any] | None" = None
     """Set in the child; None in the worker, where the object is made."""
+    ending = None
+    """Unknown: a child is ended from outside."""
+
+    def __init__(self, remaining: float | None) -> None:
+        self._deadline = None if remaining is None else time.time() + remaining
+        self.extensions: dict[type, Any] = {}
 
     @property
-    def cancelled(self) -> bool:
-        """Never: a child is ended from outside."""
-        return False
+    def remaining(self) -> float | None:
+        """Seconds left, by the clock that all processes of a machine share."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.time())
 
     def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
         """Pass it on."""
@@ -97,7 +104,7 @@ class Uplink:
 
 def portable(value: Any) -> Any:
     """An argument as it can travel into a child: a context is cut off from its worker."""
-    return replace(value, hooks=Uplink()) if isinstance(value, WorkerContext) else value
+    return replace(value, hooks=Uplink(value.remaining)) if isinstance(value, WorkerContext) else value
 
 
 def serve(connection: "Connection[Any, Any]") -> None:

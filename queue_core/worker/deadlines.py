@@ -4,7 +4,8 @@ import asyncio
 import time
 from typing import Final
 
-from queue_core.worker.running import Ending, Run
+from queue_core.inject import Ending
+from queue_core.worker.running import Run
 
 INSIST: Final = 5.0
 """Seconds after which a handler that swallowed its cancellation is cancelled again."""

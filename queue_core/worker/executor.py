@@ -15,24 +15,25 @@ from queue_core.errors import (
     AbortError,
     DecodeError,
     DeferredError,
-    EncodeError,
-    HandlerReturnedFalse,
     InvalidValue,
     RetryAfterError,
     TaskTimeout,
     not_negative,
+    verdict_of,
 )
-from queue_core.events import Error, GivenBack, LeaseLost, Success, TaskStarted
+from queue_core.events import Error, GivenBack, LeaseLost, Success, TaskEnded, TaskStarted
 from queue_core.handler import DEFAULT_RETRY, Place
-from queue_core.inject import AttemptNumber, WorkerContext
-from queue_core.middleware import Call, Middleware, compose
+from queue_core.inject import AttemptNumber, Ending, WorkerContext
+from queue_core.middleware import AckHook, Call, compose, middleware_name
 from queue_core.outcome import Aborted, Ack, Deferred, Errored, Outcome, Released, Stopped, Succeeded, settle
 from queue_core.status import Status
 from queue_core.task import Claim, ErrorInfo
 from queue_core.worker.announcer import Announcer
 from queue_core.worker.deadlines import Deadlines
+from queue_core.worker.gates import Gates
 from queue_core.worker.recipes import Recipe
-from queue_core.worker.running import Ending, Run, Running
+from queue_core.worker.results import stored_result
+from queue_core.worker.running import Run, Running
 from queue_core.worker.threads import Threads, Unstoppable
 from queue_core.worker.tracebacks import error_info
 
@@ -54,7 +55,8 @@ class Executor:
         worker: str,
         recipes: Mapping[str, Recipe],
         codecs: Mapping[str, Codec],
-        middleware: Sequence[Middleware],
+        gates: Gates,
+        on_ack: Sequence[AckHook],
         running: Running,
         announcer: Announcer,
         grace: float,
@@ -63,7 +65,8 @@ class Executor:
         self._backend = backend
         self._worker = worker
         self._recipes, self._codecs = recipes, codecs
-        self._chain = compose(middleware, self._innermost) if middleware else None
+        self._chain = compose(gates.layers, self._innermost) if gates.layers else None
+        self._gates, self._on_ack = gates or None, on_ack
         self._running = running
         self._announcer = announcer
         self._grace = grace
@@ -84,6 +87,8 @@ class Executor:
         self._running.add(run)
         if run.limit is not None:
             self._deadlines.add(run, run.limit)
+        if self._gates:
+            self._gates.launched(claim.id)
         run.task = self._loop.create_task(self._carry_out(run, ended))
 
     def close(self) -> None:
@@ -98,29 +103,50 @@ class Executor:
         if self._announcer:
             self._announcer.say(TaskStarted(worker=self._worker, task=run.claim))
         outcome = await self._outcome(run)
-        ran_for = perf_counter() - run.began
+        ack = None if outcome is None else _settle(run.claim, outcome, perf_counter() - run.began)
+        if self._on_ack and ack is not None:
+            ack = await self._shown(run, ack)
         if run.limit is not None:
             self._deadlines.discard(run)
-        if outcome is None:
+        if ack is None:
             self.lost(run.claim)
         else:
-            ack = _settle(run.claim, outcome, ran_for)
             ended(run.claim, ack)
             self._tell(run.claim, ack)
+        if self._gates:
+            self._gates.ended(run.claim.id)
         self._running.remove(run)
 
     async def _outcome(self, run: Run) -> Outcome | None:
         """How the run ended; None when its lease is lost, so that nothing may be said about it."""
         try:
             value = await self._begin(run)
-            if run.ending is None or run.ending is Ending.RELEASE:
-                return self._success(run, value)
-            raise CancelledError  # its handler swallowed the cancellation
+            if run.ending is None or (run.ending is Ending.STOPPED and (run.handled or self._chain is None)):
+                return Succeeded(stored_result(value, run.recipe.handler, run.claim.codec, self._codecs))
+            raise CancelledError  # its handler, or middleware, swallowed the cancellation
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                run.ending = run.ending or Ending.RELEASE
-                self._stop_worker()
-            return _failure(run, error)
+            return self._judge(run, error)
+
+    def _judge(self, run: Run, error: BaseException) -> Outcome | None:
+        if isinstance(error, KeyboardInterrupt):
+            run.ending = run.ending or Ending.STOPPED
+            self._stop_worker()
+        return _failure(run, error)
+
+    async def _shown(self, run: Run, ack: Ack) -> Ack | None:
+        """``ack`` as it is after every hook has seen it: what a hook raises turns a success into that failure."""
+        for hook in self._on_ack:
+            try:
+                await hook(_event(self._worker, run.claim, ack))
+            except BaseException as error:
+                if ack.status is not Status.DONE:
+                    name, told = middleware_name(hook), error_info(error).line
+                    _log.warning("The on_ack hook %s failed at task %s, which did not succeed anyhow: %s", name, run.claim.id, told)
+                elif (failure := self._judge(run, error)) is None:
+                    return None
+                else:
+                    ack = _settle(run.claim, failure, ack.ran_for)
+        return ack
 
     def _begin(self, run: Run) -> Awaitable[Any]:
         """The awaitable result of the run, through its middleware. Plain, because a coroutine more would cost every task."""
@@ -136,9 +162,19 @@ class Executor:
         return self._invoke(run, arguments)
 
     async def _innermost(self, call: Call) -> Any:
+        """The handler, for the middleware around it: what is a failure in the end raises here already."""
         hooks = call.context.hooks
         assert isinstance(hooks, RunHooks)
-        return await self._invoke(hooks.run, call.arguments)
+        run = hooks.run
+        run.handled = False
+        if run.ending is not None:
+            raise CancelledError  # a middleware calls on, although the run was ended
+        value = await self._invoke(run, call.arguments)
+        if run.ending is not None and run.ending is not Ending.STOPPED:
+            raise CancelledError  # the handler swallowed it
+        stored_result(value, run.recipe.handler, run.claim.codec, self._codecs)
+        run.handled = True
+        return value
 
     def _invoke(self, run: Run, stored: Mapping[str, Any]) -> Awaitable[Any]:
         """The awaitable result of the handler itself."""
@@ -171,18 +207,6 @@ class Executor:
 
             self._processes = Processes(self._threads)
         return await self._processes.call(run.recipe.handler, arguments, RunHooks(self, run), grace=self._grace)
-
-    def _success(self, run: Run, value: Any) -> Outcome:
-        if value is False:
-            raise HandlerReturnedFalse
-        handler = run.recipe.handler
-        if value is None or not handler.keep_result:
-            return Succeeded()
-        try:
-            return Succeeded(codec_named(run.claim.codec, self._codecs).encode(value))
-        except EncodeError as error:
-            told = f"The handler succeeded, but its result cannot be stored: {error} Return something else, or set keep_result=False."
-            raise Hopeless(EncodeError(told)) from error
 
     def _context(self, run: Run) -> WorkerContext:
         claim = run.claim
@@ -223,15 +247,8 @@ class Executor:
     def _tell(self, claim: Claim, ack: Ack) -> None:
         if ack.error is not None:
             _log.warning("%s", _sentence(claim, ack))
-        if not self._announcer:
-            return
-        if ack.status is Status.DONE:
-            self._announcer.say(Success(worker=self._worker, task=claim, ack=ack))
-        elif ack.error is not None or ack.status is Status.KILLED:
-            error = ack.error or error_info(CancelledError("The task was killed."))
-            self._announcer.say(Error(worker=self._worker, task=claim, ack=ack, error=error))
-        else:
-            self._announcer.say(GivenBack(worker=self._worker, task=claim, ack=ack))
+        if self._announcer:
+            self._announcer.say(_event(self._worker, claim, ack))
 
 
 class RunHooks:
@@ -244,9 +261,21 @@ class RunHooks:
         self.run = run
 
     @property
-    def cancelled(self) -> bool:
-        """Whether the run was asked to end."""
-        return self.run.ending is not None
+    def ending(self) -> Ending | None:
+        """As ``WorkerContext.ending``."""
+        return self.run.ending
+
+    @property
+    def remaining(self) -> float | None:
+        """As ``WorkerContext.remaining``."""
+        return self.run.remaining
+
+    @property
+    def extensions(self) -> dict[type, Any]:
+        """As ``Call.extensions``."""
+        if self.run.extensions is None:
+            self.run.extensions = {}
+        return self.run.extensions
 
     def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
         """As ``WorkerContext.progress``."""
@@ -282,14 +311,23 @@ def _settle(claim: Claim, outcome: Outcome, ran_for: float) -> Ack:
     return settle(claim.lease, outcome, attempt=claim.attempt, max_attempts=claim.max_attempts, ran_for=ran_for)
 
 
+def _event(worker: str, claim: Claim, ack: Ack) -> TaskEnded:
+    if ack.status is Status.DONE:
+        return Success(worker=worker, task=claim, ack=ack)
+    if ack.error is None and ack.status is not Status.KILLED:
+        return GivenBack(worker=worker, task=claim, ack=ack)
+    error = ack.error or error_info(CancelledError("The task was killed."))
+    return Error(worker=worker, task=claim, ack=ack, error=error)
+
+
 def _failure(run: Run, error: BaseException) -> Outcome | None:
     """What an exception means, given why the run was ended, if it was."""
     match run.ending:
         case Ending.LOST:
             return None
-        case Ending.KILL:
+        case Ending.KILLED:
             return Stopped()
-        case Ending.RELEASE:
+        case Ending.STOPPED:
             return Released()
         case Ending.TIMEOUT:
             return Errored(_timeout(run, error), _pause(run), timed_out=True)
@@ -301,16 +339,16 @@ def _failure(run: Run, error: BaseException) -> Outcome | None:
 
 def _verdict(run: Run, error: BaseException) -> Outcome:
     """What the handler decided about its task by what it raised."""
-    match error:
-        case Hopeless():
-            return Aborted(error_info(error.error))
+    if isinstance(error, Hopeless):
+        return Aborted(error_info(error.error))
+    match verdict_of(error):
         case AbortError():
             return Aborted(error_info(error))
-        case DeferredError():
-            return Deferred(error.delay)
-        case RetryAfterError():
-            return Errored(error_info(error), error.delay)
-        case _:
+        case DeferredError() as verdict:
+            return Deferred(verdict.delay)
+        case RetryAfterError() as verdict:
+            return Errored(error_info(error), verdict.delay)
+        case None:
             return Errored(error_info(error), _pause(run))
 
 

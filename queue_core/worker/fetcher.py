@@ -10,6 +10,7 @@ from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack, Deferred, Released, settle
 from queue_core.task import Claim
 from queue_core.worker.acker import MAX_BATCH, Acker
+from queue_core.worker.gates import Gates
 from queue_core.worker.loop import Loop, Report
 from queue_core.worker.running import Running
 
@@ -37,6 +38,7 @@ class Fetcher:
         names: Sequence[str],
         running: Running,
         poll: float,
+        gates: Gates,
         acker: Acker,
         launch: Callable[[Claim], None],
         idle: Callable[[], None],
@@ -46,6 +48,7 @@ class Fetcher:
         self._queues, self._names = tuple(queues), frozenset(names)
         self._running = running
         self._poll = poll
+        self._gates = gates or None
         self._acker, self._launch, self._idle = acker, launch, idle
         self._hungry = True
         self._paused = False
@@ -100,22 +103,32 @@ class Fetcher:
             return GATHER * 10  # what ended is not stored yet: let the store catch up, so that a crash can repeat but little
         if self._loop.is_troubled:
             await self._reconcile()
-        return await self._claim(free)
+        return await (self._claim(free, self._names) if self._gates is None else self._claim_through(self._gates, free))
 
-    async def _claim(self, free: int) -> float | None:
+    async def _claim_through(self, gates: Gates, free: int) -> float | None:
+        """Claim no more than may start now; until a gate says that more may, there is nothing to do but to look again now and then."""
+        room = gates.room(free)
+        closed = gates.closed_names() & self._names
+        names = self._names - closed if closed else self._names
+        if room > 0 and names:
+            return await self._claim(room, names)
+        self._hungry = True
+        return self._poll
+
+    async def _claim(self, limit: int, names: frozenset[str]) -> float | None:
         quiet = not len(self._running) and not len(self._acker)
         self._hungry = False
         try:
-            claims = await self._backend.claim(self._boot, self._queues, names=self._names, limit=free, start=free)
+            claims = await self._backend.claim(self._boot, self._queues, names=names, limit=limit, start=limit)
         except BaseException:
             self._hungry = True
             raise
         for claim in await self._without_surplus_suspects(claims.tasks):
             self._launch(claim)
-        if len(claims.tasks) >= free:
+        if len(claims.tasks) >= limit:
             self._hungry = True
             return None if self._running.free <= 0 else 0.0
-        if quiet and not claims.tasks:
+        if quiet and not claims.tasks and names is self._names:
             self._idle()
         return self._pause(claims.next_due)
 

@@ -5,8 +5,9 @@ from typing import Final
 
 from queue_core.backend import Backend
 from queue_core.ids import BootId
+from queue_core.inject import Ending
 from queue_core.worker.loop import Loop, Report
-from queue_core.worker.running import Ending, Running
+from queue_core.worker.running import Running
 
 APART: Final = 0.1
 """Seconds between two looks, because every push rings for one."""
@@ -31,6 +32,6 @@ class Killer:
             return None
         for lease in await self._backend.kill_requests(self._boot):
             if run := self._running.find(lease):
-                run.end(Ending.KILL)
+                run.end(Ending.KILLED)
         await asyncio.sleep(APART)
         return None

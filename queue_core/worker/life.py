@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
@@ -13,6 +14,7 @@ from queue_core.backend import Backend
 from queue_core.errors import PriniaError, StoreUnavailable
 from queue_core.events import HeartBeat, Idle, Start, StoreLost
 from queue_core.ids import new_boot_id
+from queue_core.inject import Ending
 from queue_core.middleware import middleware_name
 from queue_core.outcome import Released, settle
 from queue_core.task import Claim
@@ -21,12 +23,13 @@ from queue_core.worker.announcer import Announcer
 from queue_core.worker.bell import Bell
 from queue_core.worker.executor import Executor
 from queue_core.worker.fetcher import Fetcher
+from queue_core.worker.gates import Gates
 from queue_core.worker.heartbeat import Heartbeat
 from queue_core.worker.housekeeping import Housekeeping
 from queue_core.worker.killer import Killer
 from queue_core.worker.loop import Loop
 from queue_core.worker.recipes import Recipe
-from queue_core.worker.running import Ending, Running
+from queue_core.worker.running import Running
 from queue_core.worker.settings import Settings
 from queue_core.worker.vitals import Vitals
 from queue_core.worker.watchdog import Watchdog
@@ -59,6 +62,7 @@ class Life:
         settings: Settings,
         *,
         recipes: Mapping[str, Recipe],
+        gates: Gates,
         executor: Executor,
         running: Running,
         announcer: Announcer,
@@ -67,8 +71,10 @@ class Life:
         self.boot = new_boot_id()
         self._backend, self._settings = backend, settings
         self._recipes, self._executor, self._running, self._announcer = recipes, executor, running, announcer
+        self._gates = gates
         self._version = version
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._state = WorkerState.RUNNING
         self._end: End | None = None
         self._ending = Bell()
@@ -93,6 +99,7 @@ class Life:
             await stack.enter_async_context(self._wakeups)
             await self._backend.register(self._registration())
             self._start()
+            stack.callback(self._gates.on_change(self._look_again))
             started()
             self._say_start()
             try:
@@ -109,7 +116,7 @@ class Life:
             self._end = why
             self._ending.ring()
             if why is End.STOP_AT_ONCE:
-                self._running.end_all(Ending.RELEASE)
+                self._running.end_all(Ending.STOPPED)
                 self._acker.hurry()
 
     def pause(self) -> None:
@@ -148,6 +155,7 @@ class Life:
             names=tuple(self._recipes),
             running=self._running,
             poll=self._settings.poll,
+            gates=self._gates,
             acker=self._acker,
             launch=self._launch,
             idle=self._idle,
@@ -170,6 +178,13 @@ class Life:
             self._executor.launch(claim, self._acker.put)
         else:
             self._acker.put(claim, settle(claim.lease, Released(), attempt=claim.attempt, max_attempts=claim.max_attempts, ran_for=0.0))
+
+    def _look_again(self) -> None:
+        """A gate has changed, perhaps in the thread of another worker that shares it."""
+        if threading.get_ident() == self._thread:
+            self._fetcher.look()
+        else:
+            self._loop.call_soon_threadsafe(self._fetcher.look)
 
     async def _listen(self) -> float:
         if await self._wakeups.wait(None):
@@ -245,7 +260,7 @@ class Life:
         """Claim nothing more, let what runs end, cancel what does not, store how all of it ended."""
         await self._fetcher.close(grace=self._settings.stop_grace)
         await self._running.emptied(0.0 if at_once else self._settings.shutdown_timeout)
-        self._running.end_all(Ending.RELEASE)
+        self._running.end_all(Ending.STOPPED)
         await self._running.emptied(self._settings.stop_grace)
         self._give_up()
         await self._acker.drain(max(self._settings.shutdown_timeout, 1.0))

@@ -2,28 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from enum import Enum, auto
+from time import perf_counter
+from typing import Any
 
+from queue_core.inject import Ending
 from queue_core.task import Claim, Lease
 from queue_core.worker.bell import Bell
 from queue_core.worker.recipes import Recipe
 
 
-class Ending(Enum):
-    """Why a run is ended before its handler returned."""
-
-    TIMEOUT = auto()
-    KILL = auto()
-    RELEASE = auto()
-    """The worker stops."""
-    LOST = auto()
-    """The lease is gone, so nothing may be written about it."""
-
-
 class Run:
     """One attempt that this worker makes."""
 
-    __slots__ = ("began", "begun", "claim", "ending", "limit", "recipe", "stuck", "task")
+    __slots__ = ("began", "begun", "claim", "ending", "extensions", "handled", "limit", "recipe", "stuck", "task")
 
     def __init__(self, claim: Claim, recipe: Recipe, began: float) -> None:
         self.claim = claim
@@ -33,9 +24,18 @@ class Run:
         self.begun = False
         """Whether its task has taken its first step. Cancelling it earlier would skip the step, and with it the ack."""
         self.ending: Ending | None = None
+        self.handled = False
+        """Whether its handler has returned. Known only of runs that go through middleware."""
+        self.extensions: dict[type, Any] | None = None
+        """What middleware adds to it; made when first asked for."""
         self.stuck = False
         """Whether it was given up while its thread went on."""
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until its time limit."""
+        return None if self.limit is None else max(0.0, self.began + self.limit - perf_counter())
 
     def end(self, ending: Ending) -> None:
         """Cancel the handler. The first reason counts, except that a lost lease overrides all. Asking again cancels again."""

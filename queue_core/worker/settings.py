@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from queue_core.backend import Retention
 from queue_core.errors import InvalidValue, not_negative
 from queue_core.ids import QueueName
-from queue_core.middleware import Middleware
+from queue_core.middleware import Middleware, checked
 from queue_core.task import check_name
 
 
@@ -29,6 +29,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
 
     def __post_init__(self) -> None:
+        checked(self.middleware)
         check_name("worker name", self.name)
         for queue in self.queues:
             check_name("queue", queue)

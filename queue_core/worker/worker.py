@@ -14,10 +14,11 @@ from queue_core.errors import StoreUnavailable, WorkerStateError
 from queue_core.events import Custom, Event, Stop
 from queue_core.handler import Handler
 from queue_core.ids import QueueName
-from queue_core.middleware import Middleware
+from queue_core.middleware import AckHook, Middleware, entered, provided
 from queue_core.worker.announcer import Announcer, Listener
 from queue_core.worker.bell import Bell
 from queue_core.worker.executor import Executor
+from queue_core.worker.gates import Gates
 from queue_core.worker.life import End, Life
 from queue_core.worker.loop import TROUBLE
 from queue_core.worker.recipes import prepare
@@ -46,7 +47,8 @@ class Worker:
 
     ``name``: unique among living workers; None makes one up. ``queues``: those to serve; None: those that the handlers name.
     ``concurrency``: how many tasks may run at once. ``middleware``: around every run, the first outermost. ``data``: objects that handlers
-    get by type. ``on_event``: a function, or several, called with every event. ``lease_ttl``: seconds of silence after which others take its
+    get by type. ``on_event``: a function, or several, called with every event. ``on_ack``: an async function, or several, called with how an
+    attempt ended before that is stored; see AckHook. ``lease_ttl``: seconds of silence after which others take its
     tasks; ``heartbeat_every``: seconds between two signs of life, a fifth of that by default. ``shutdown_timeout``: seconds that running tasks
     may take when it stops; ``stop_grace``: seconds that a cancelled handler may take to end. ``poll``: seconds after which it looks again
     though nothing called it. ``housekeeping``: seconds between two rounds of expiry and retention.
@@ -65,6 +67,7 @@ class Worker:
         middleware: Sequence[Middleware] = (),
         data: Iterable[Any] | Mapping[type, Any] = (),
         on_event: Listener | Sequence[Listener] = (),
+        on_ack: AckHook | Sequence[AckHook] = (),
         codecs: Mapping[str, Codec] = CODECS,
         lease_ttl: float = 15.0,
         heartbeat_every: float | None = None,
@@ -91,7 +94,10 @@ class Worker:
         )
         self._backend = backend
         self._codecs = codecs
-        self._recipes = prepare(handlers, data if isinstance(data, Mapping) else {type(value): value for value in data})
+        given = data if isinstance(data, Mapping) else {type(value): value for value in data}
+        self._recipes = prepare(handlers, given, provided(self.settings.middleware))
+        self._gates = Gates(self.settings.middleware)
+        self._on_ack = (on_ack,) if callable(on_ack) else tuple(on_ack)
         self._announcer = Announcer((on_event,) if callable(on_event) else tuple(on_event))
         self._running = Running(concurrency)
         self._phase = Phase.PENDING
@@ -127,7 +133,8 @@ class Worker:
         try:
             with stopped_by_signals(self) if signals else contextlib.nullcontext():
                 await self._backend.open()
-                await self._live(executor)
+                async with entered(self.settings.middleware):
+                    await self._live(executor)
         finally:
             self._phase = Phase.STOPPED
             executor.close()
@@ -238,6 +245,7 @@ class Worker:
             self._backend,
             self.settings,
             recipes=self._recipes,
+            gates=self._gates,
             executor=executor,
             running=self._running,
             announcer=self._announcer,
@@ -253,7 +261,8 @@ class Worker:
             worker=self.name,
             recipes=self._recipes,
             codecs=self._codecs,
-            middleware=self.settings.middleware,
+            gates=self._gates,
+            on_ack=self._on_ack,
             running=self._running,
             announcer=self._announcer,
             grace=self.settings.stop_grace,

@@ -6,6 +6,7 @@ import pytest
 
 from queue_core import errors
 from queue_core.errors import (
+    AbortError,
     ChildDied,
     DeferredError,
     HandlerReturnedFalse,
@@ -17,6 +18,7 @@ from queue_core.errors import (
     TaskTimeout,
     UnknownTask,
     not_negative,
+    verdict_of,
 )
 
 
@@ -75,3 +77,37 @@ def test_false_is_explained() -> None:
 def test_the_death_of_a_child_says_how(code: int | None, said: str) -> None:
     assert said in str(ChildDied("resize", code))
     assert ("memory" in str(ChildDied("resize", code))) == (code == -9)
+
+
+def wrapped(cause: Exception) -> Exception:
+    error = ValueError("something else")
+    error.__cause__ = cause
+    return error
+
+
+ABORT, SOON, LATE, NOT_NOW, ORDINARY = (
+    AbortError("never"),
+    RetryAfterError(delay=1),
+    RetryAfterError(delay=2),
+    DeferredError(delay=3),
+    ValueError("no"),
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (ORDINARY, None),
+        (ABORT, ABORT),
+        (ExceptionGroup("", [ABORT]), ABORT),
+        (ExceptionGroup("", [ORDINARY, NOT_NOW, SOON, ABORT]), ABORT),
+        (ExceptionGroup("", [ORDINARY, ExceptionGroup("", [SOON, LATE]), NOT_NOW]), LATE),
+        (BaseExceptionGroup("", [NOT_NOW, BaseExceptionGroup("", [DeferredError()])]), NOT_NOW),
+        (ExceptionGroup("", [NOT_NOW, ORDINARY]), None),
+        (ExceptionGroup("", [ORDINARY, ORDINARY]), None),
+        (wrapped(ABORT), None),
+    ],
+    ids=repr,
+)
+def test_a_group_of_errors_has_the_verdict_that_weighs_most_in_it(error: BaseException, verdict: PriniaError | None) -> None:
+    assert verdict_of(error) is verdict

@@ -10,6 +10,12 @@ from queue_core.testing import drain, run_inline
 from tests.core.steps import PATIENCE, working
 
 
+@pytest.fixture
+def app(stored_app: App) -> App:
+    """Every test here on each kind of store."""
+    return stored_app
+
+
 @dataclass
 class Smtp:
     host: str

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from queue_core import App, KillReason, Status
-from queue_core.worker.running import Ending, Run
+from queue_core.inject import Ending
+from queue_core.worker.running import Run
 from queue_core.worker.tracebacks import MAX_TRACEBACK, error_info, remember
 from tests.core.steps import attempts, becomes, working
 
@@ -107,7 +108,7 @@ async def test_a_run_that_is_ended_before_its_first_step_reaches_its_end(app: Ap
 
     def add_and_end(run: Run) -> None:
         add(run)
-        asyncio.get_running_loop().call_soon(run.end, Ending.KILL)  # comes before the task's first step
+        asyncio.get_running_loop().call_soon(run.end, Ending.KILLED)  # comes before the task's first step
 
     worker._running.add = add_and_end  # type: ignore[method-assign]
     task = await worker.run_until(becomes(handle, Status.KILLED))

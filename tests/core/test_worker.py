@@ -15,6 +15,7 @@ from queue_core import (
     Retry,
     RetryAfterError,
     Status,
+    TaskHandle,
     WorkerContext,
     WorkerNameTaken,
     WorkerStateError,
@@ -26,6 +27,12 @@ from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
 
 SOON = Retry(backoff="constant", min=0.01, max=0.01, jitter=0)
 ME = Actor(name="olga")
+
+
+@pytest.fixture
+def app(stored_app: App) -> App:
+    """Every test here on each kind of store."""
+    return stored_app
 
 
 async def test_a_thousand_tasks_run_exactly_once(stored_app: App) -> None:
@@ -134,6 +141,47 @@ async def test_a_handler_decides_its_own_fate(app: App) -> None:
         task = await becomes(delayed, Status.FAILED)
         assert 50 < (task.run_at - await app.expose.now()).total_seconds() <= 60
         assert await put_off.result(timeout=PATIENCE) == 1
+
+
+async def test_a_task_group_hides_nothing_of_what_was_decided_in_it(app: App) -> None:
+    async def fail() -> None:
+        raise ValueError
+
+    async def abort() -> None:
+        raise AbortError("never")
+
+    async def defer() -> None:
+        raise DeferredError(delay=60)
+
+    @app.task(retry=SOON)
+    async def aborts() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+            group.create_task(abort())
+
+    @app.task
+    async def defers() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(defer())
+
+    @app.task(max_attempts=1)
+    async def replaces() -> None:
+        try:
+            await defer()
+        except DeferredError as error:
+            raise ValueError("and this is what counts") from error
+
+    aborted, deferred, replaced = await aborts.push(), await defers.push(), await replaces.push()
+    async with working(app):
+        task = await becomes(aborted, Status.KILLED)
+        assert (task.reason, task.attempts) == (KillReason.ABORTED, 1)
+        assert (await becomes(replaced, Status.KILLED)).reason is KillReason.EXHAUSTED
+        await eventually(lambda: _gave_back(app, deferred))
+
+
+async def _gave_back(app: App, handle: TaskHandle[None]) -> bool:
+    task = await handle.fetch()
+    return task.status is Status.PENDING and (task.run_at - await app.expose.now()).total_seconds() > 30
 
 
 async def test_false_is_a_failure_and_none_is_a_success(app: App) -> None:

@@ -26,6 +26,7 @@ from queue_core.errors import (
 )
 from queue_core.histogram import Histogram, merge, percentile
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.outage import Outage
 from queue_core.status import DELETABLE, FINAL, KILLABLE, LEASED, RESCHEDULABLE, RETRYABLE, WAITING, KillReason, Status
 from queue_core.task import ARGS_HEAD, Attempt, AttemptOutcome, ErrorInfo, NewTask, Pushed, Task, TaskSummary
 from queue_core.worker_info import WorkerInfo, WorkerState
@@ -523,6 +524,7 @@ __all__ = [
     "Metrics",
     "NewTask",
     "NotConnected",
+    "Outage",
     "Page",
     "Pause",
     "PriniaError",

@@ -96,7 +96,7 @@ class TaskHandle(Generic[R_co]):
 
     def _decode(self, task: Task) -> R_co:
         if task.status is Status.KILLED:
-            why = f": {task.error}" if task.error else ""
+            why = f": {task.error.rstrip('.')}" if task.error else ""
             raise TaskKilled(f"Task {task.id} ({task.name}) was killed ({task.reason}) after {task.attempts} of {task.max_attempts} attempts{why}.")
         if task.result is None:
             return cast("R_co", None)

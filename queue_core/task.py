@@ -284,7 +284,12 @@ def check_name(what: str, name: object) -> None:
         raise InvalidValue(f"{what} must not be blank.")
     if len(name) > MAX_NAME:
         raise InvalidValue(f"{what} must have at most {MAX_NAME} characters, got {len(name)}: {name[:40]!r}….")
-    if not name.isprintable() and any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in name):
+    if name.isprintable():
+        return
+    kinds = {unicodedata.category(letter) for letter in name}
+    if "Cs" in kinds:
+        raise InvalidValue(f"{what} must not contain half of a character (a lone surrogate), got {name!r}. Decode the text anew, or leave it out.")
+    if "Cc" in kinds:
         raise InvalidValue(f"{what} must not contain control characters, got {name!r}.")
 
 

@@ -12,7 +12,7 @@ from board.contexts import CostPart
 from board.live.subscriber import Subscriber
 from board.live.view import SETTLE, LiveView, Source
 from board.screen import Fragment, Screen
-from queue_core.expose import ALL_TOPICS, Action, Topic, Watch
+from queue_core.expose import ALL_TOPICS, Action, Outage, Topic, Watch
 
 logger = logging.getLogger("prinia.board")
 
@@ -44,6 +44,7 @@ class Hub:
         self._ears: set[Ear] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._ended = False
+        self._outage = Outage(logger, "The board", "watch its store")
 
     async def messages(self, key: Key, subscriber: Subscriber) -> AsyncIterator[bytes]:
         """The event stream of one reader."""
@@ -135,9 +136,10 @@ class Hub:
         while True:
             try:
                 async for topics in self._store.watch():
+                    self._outage.worked()
                     self._tell(topics)
             except Exception as error:
-                logger.warning("The store cannot be watched: %s", error)
+                self._outage.failed(error)
             self._tell(frozenset({ALL_TOPICS}))
             await asyncio.sleep(AGAIN)
 

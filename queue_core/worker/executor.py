@@ -373,6 +373,6 @@ def _timeout(run: Run, error: BaseException) -> ErrorInfo:
 
 
 def _sentence(claim: Claim, ack: Ack) -> str:
-    line = ack.error.line if ack.error else ""
+    line = ack.error.line.rstrip(".") if ack.error else ""
     then = f"next attempt in {ack.delay:.1f} s" if ack.status is Status.FAILED else f"no further attempt ({ack.reason})"
     return f"Task {claim.id} ({claim.name}), attempt {claim.attempt} of {claim.max_attempts}: {line}; {then}."

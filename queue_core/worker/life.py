@@ -16,6 +16,7 @@ from queue_core.events import HeartBeat, Idle, Start, StoreLost
 from queue_core.ids import new_boot_id
 from queue_core.inject import Ending
 from queue_core.middleware import middleware_name
+from queue_core.outage import Outage
 from queue_core.outcome import Released, settle
 from queue_core.task import Claim
 from queue_core.worker.acker import Acker
@@ -78,7 +79,7 @@ class Life:
         self._state = WorkerState.RUNNING
         self._end: End | None = None
         self._ending = Bell()
-        self._outage = False
+        self._outage = Outage(_log, f"Worker {settings.name}", "use the store")
         self._idled = False
         self._acker = Acker(backend, lost=executor.lost, emptied=self._settled, report=self._trouble)
         self._fetcher = self._new_fetcher()
@@ -219,9 +220,8 @@ class Life:
     def _trouble(self, part: str, error: Exception) -> None:
         if not isinstance(error, StoreUnavailable):
             _log.error("The %s of worker %s failed and tries again: %s", part, self._settings.name, error, exc_info=error)
-        elif not self._outage:
-            self._outage = True
-            _log.warning("Worker %s cannot use the store and tries again until it can: %s", self._settings.name, error)
+        else:
+            self._outage.failed(error)
         if self._announcer:
             self._announcer.say(StoreLost(worker=self._settings.name, error=str(error)))
 
@@ -235,7 +235,7 @@ class Life:
             self._loop.call_soon_threadsafe(self._heard, reply.alive)
 
     def _heard(self, alive: bool) -> None:
-        self._outage = False
+        self._outage.worked()
         if not alive:
             self.end(End.LOST)
             return

@@ -29,7 +29,7 @@ def _task(**changes: Any) -> NewTask:
         ({"queue": ""}, "queue must not be blank"),
         ({"queue": "x" * 201}, "queue must have at most 200 characters, got 201"),
         ({"queue": "a\x00"}, "queue must not contain control characters"),
-        ({"queue": "\ud800"}, "queue must not contain control characters"),
+        ({"queue": "\ud800"}, "queue must not contain half of a character"),
         ({"key": " "}, "key must not be blank"),
         ({"id": ""}, "id must not be blank"),
         ({"tags": ("ok", "")}, "tag must not be blank"),

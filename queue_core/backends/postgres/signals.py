@@ -22,6 +22,7 @@ from queue_core.backends.relational.hub import Hub
 from queue_core.backends.relational.tally import Changes
 from queue_core.errors import PriniaError
 from queue_core.expose import ALL_TOPICS, Topic, queue_topic
+from queue_core.outage import Outage
 
 _log = logging.getLogger("prinia.postgres")
 
@@ -71,6 +72,7 @@ class Signals:
         self._quiet_until = 0.0
         self._polls = address.mode == "poll"
         self._closed = False
+        self._outage = Outage(_log, f"The store {address.shown}", "be listened to")
         self._spawn(self._serve_all() if address.mode == "listen" else self._poll())
 
     # --- telling ---------------------------------------------------------------------------------------
@@ -126,7 +128,7 @@ class Signals:
             try:
                 await self._serve(await connect(self._address, "signals"))
             except DRIVER_ERRORS as error:
-                _log.info("The store %s cannot be listened to, and it is tried again: %s", self._address.shown, error or type(error).__name__)
+                self._outage.failed(error)
                 pause = _SHORTEST if clock.time() - began > PING_EVERY else min(pause * 2, _LONGEST)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
 
@@ -135,6 +137,7 @@ class Signals:
         connection.add_termination_listener(lambda _: self._something.set())
         listening = False
         self._connection = connection
+        self._outage.worked()
         try:
             while True:
                 if connection.is_closed():

@@ -41,7 +41,13 @@ async def _on_its_thread(connection: Any, call: Callable[[sqlite3.Connection], T
         found: T = await connection._execute(lambda: call(connection._conn))  # type: ignore[no-untyped-call]
         return found
     kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
-    raise InvalidValue(f"push_in joins the transaction of a sqlite3 or aiosqlite connection, got {kind}. Pass the driver's own connection.")
+    raise InvalidValue(f"connection= takes an open connection of sqlite3 or aiosqlite to this file, got {kind}. {_cure(kind)}")
+
+
+def _cure(kind: str) -> str:
+    if kind.startswith("sqlalchemy."):
+        return "Take the driver's own from it: (await connection.get_raw_connection()).driver_connection."
+    return "Pass the driver's own connection."
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
@@ -56,7 +62,9 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"The connection must be to the store's own file {path}, and it is to {main or 'a database in memory'}. Connect it to that file."
         )
     if not connection.in_transaction:
-        raise InvalidValue("The connection has no transaction open, so there is none to join. Execute BEGIN IMMEDIATE first, or use push.")
+        raise InvalidValue(
+            "The connection has no transaction open, so there is none to join. Execute BEGIN IMMEDIATE first, or leave connection= out."
+        )
 
 
 class _Plain:

@@ -30,7 +30,7 @@ async def opened(url: str) -> AsyncIterator[Connected]:
 def below(store: Connected) -> Any:
     """What its contract stands on."""
     backend: Any = store.backend
-    return backend._store
+    return backend._store.here
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from queue_core.handle import Store, TaskHandle
 from queue_core.handler import Handler
 from queue_core.ids import QueueName
 from queue_core.streams import Stream, each, gathered
-from queue_core.task import NewTask, Pushed
+from queue_core.task import NewTask, Pushed, Unique
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,6 +29,12 @@ class Options(TypedDict, total=False):
     """Aware."""
     priority: int
     key: str
+    unique: Unique
+    """``"ever"``, ``"live"`` or seconds: for how long the key belongs to the task."""
+    debounce: float
+    """Seconds for which a task with the key waits for the next push, which then replaces its arguments."""
+    debounce_max: float
+    """Seconds from its first push after which a debounced task is due in any case."""
     max_attempts: int
     timeout: float
     retry: Retry

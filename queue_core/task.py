@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from queue_core.backoff import Retry
 from queue_core.errors import InvalidValue, not_negative
@@ -21,7 +21,11 @@ MAX_NAME: Final = 200
 MAX_ARGS: Final = 16 * 1024 * 1024
 ARGS_HEAD: Final = 200
 """How many bytes of its arguments a task's summary holds."""
+MAX_PERIOD: Final = 100 * 365 * 86_400
+"""Seconds that the rules of a key may speak of at most."""
 PRIORITY_RANGE: Final = range(-32_768, 32_768)
+Unique = Literal["ever", "live"] | float
+"""For how long a key belongs to its task: as long as it is stored, until it has ended, or so many seconds from its push."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +35,16 @@ class NewTask:
     ``run_at`` (aware) or ``run_after`` (seconds from the store's now) delay it, not both. ``priority``: higher
     first. ``max_attempts``: how often its handler may start. ``timeout``: seconds that one attempt may
     take. ``key``: a second push with the same key in the same queue stores nothing and returns the first task.
+    ``unique``: for how long that holds: ``"ever"`` (as long as the first is stored), ``"live"`` (until it is Done or Killed), or a
+    number of seconds from its push, whatever has become of it. ``debounce``: seconds; while the task with the same key has not started, the
+    push puts its arguments in the place of the old ones and lets it wait so long from now, at most ``debounce_max`` seconds from its first
+    push. Without an earlier one, or once that has started, a new task waits so long.
     ``expires_at``: Killed ``expired`` if it has not started by then. ``retry``: its own pause between
     attempts, instead of its handler's. ``tags`` and ``metadata`` are for people and middleware.
+
+    >>> task = NewTask(name="index", args=b'{"page": 7}', key="page-7", debounce=5, debounce_max=60)
+    >>> task.run_after
+    5.0
     """
 
     name: str
@@ -47,6 +59,9 @@ class NewTask:
     timeout: float | None = None
     retry: Retry | None = None
     key: str | None = None
+    unique: Unique = "ever"
+    debounce: float | None = None
+    debounce_max: float | None = None
     expires_at: datetime | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -70,10 +85,33 @@ class NewTask:
             check_retry(self.retry)
         if self.key is not None:
             check_name("key", self.key)
-        for tag in self.tags:
-            check_name("tag", tag)
-        if not isinstance(self.metadata, Mapping):
-            raise InvalidValue(f'metadata must be a mapping, as {{"source": "import"}}, got {self.metadata!r}.')
+        if self.unique != "ever" or self.debounce is not None or self.debounce_max is not None:
+            self._check_rules()
+        check_tags(self.tags)
+        check_metadata(self.metadata)
+
+    def _check_rules(self) -> None:
+        """What the rules of a key demand. A debounced task waits for its debounce."""
+        if self.key is None:
+            raise InvalidValue('unique and debounce are about a key, and none was given. Pass one, as key="page-7".')
+        check_unique(self.unique)
+        if self.debounce is None:
+            if self.debounce_max is not None:
+                raise InvalidValue(f"debounce_max limits a debounce, and none was given; got {self.debounce_max!r}. Pass debounce= too.")
+            return
+        if self.unique != "ever":
+            raise InvalidValue(f"debounce decides itself when a key is free, so unique must be left out, got {self.unique!r}.")
+        if self.run_at is not None or self.run_after not in {None, self.debounce}:
+            raise InvalidValue("A debounced task is due when its debounce is over; leave run_at and run_after out.")
+        check_period("debounce", self.debounce)
+        if self.debounce_max is not None and check_period("debounce_max", self.debounce_max) < self.debounce:
+            raise InvalidValue(f"debounce_max must be at least the debounce of {self.debounce:g} seconds, got {self.debounce_max:g}.")
+        object.__setattr__(self, "run_after", float(self.debounce))
+
+    @property
+    def is_ruled(self) -> bool:
+        """Whether its key has rules beyond "ever", which stores look at one task at a time."""
+        return self.unique != "ever" or self.debounce is not None
 
     def again(self, arguments: Sequence[bytes]) -> list["NewTask"]:
         """The same with each of ``arguments`` and fresh ids. Far faster than making them, because only what differs is checked."""
@@ -331,6 +369,33 @@ def check_retry(retry: object) -> None:
     """Raise InvalidValue unless ``retry`` is a Retry."""
     if not isinstance(retry, Retry):
         raise InvalidValue(f"retry must be a Retry, as Retry(min=1, max=300), got {retry!r}. How often to try is max_attempts.")
+
+
+def check_unique(unique: object) -> None:
+    """Raise InvalidValue unless ``unique`` is ``"ever"``, ``"live"`` or a number of seconds above zero."""
+    if isinstance(unique, str) and unique not in {"ever", "live"}:
+        raise InvalidValue(f'unique must be "ever", "live" or a number of seconds, got {unique!r}.')
+    if not isinstance(unique, str):
+        check_period("unique", unique)
+
+
+def check_period(what: str, seconds: object) -> float:
+    """``seconds``; raise InvalidValue unless it is a number above zero, and no more than 100 years."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_PERIOD:
+        raise InvalidValue(f"{what} must be a number of seconds above zero, and at most 100 years, got {seconds!r}.")
+    return float(seconds)
+
+
+def check_tags(tags: Sequence[str]) -> None:
+    """Raise InvalidValue unless each of ``tags`` is a name."""
+    for tag in tags:
+        check_name("tag", tag)
+
+
+def check_metadata(metadata: object) -> None:
+    """Raise InvalidValue unless ``metadata`` is a mapping."""
+    if not isinstance(metadata, Mapping):
+        raise InvalidValue(f'metadata must be a mapping, as {{"source": "import"}}, got {metadata!r}.')
 
 
 def _is_int(value: object) -> bool:

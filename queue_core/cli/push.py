@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
     async def ask(store: Expose) -> int:
         pushed = (await store.push([new], actor=actor(args)))[0] if new else await push_defined(cast("App", app), args)
-        show_json(_as_json(store, pushed)) if args.json else print(_sentence(pushed, await store.now()))
+        show_json(_as_json(store, pushed)) if args.json else print(_sentence(pushed, await store.now(), args.debounce is not None))
         return OK
 
     return with_store(args, ask)
@@ -105,6 +105,9 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
         "max_attempts": args.max_attempts,
         "timeout": None if args.timeout is None else seconds(args.timeout),
         "key": args.key,
+        "unique": args.unique if args.unique in {None, "ever", "live"} else seconds(args.unique),
+        "debounce": None if args.debounce is None else seconds(args.debounce),
+        "debounce_max": None if args.debounce_max is None else seconds(args.debounce_max),
         "tags": tuple(args.tag),
     }
     return {name: value for name, value in typed.items() if value is not None}
@@ -131,12 +134,16 @@ def _readable(text: str) -> str:
     return source
 
 
-def _sentence(pushed: Pushed, now: datetime) -> str:
+def _sentence(pushed: Pushed, now: datetime, debounced: bool) -> str:
     task = pushed.task
     if not pushed.created:
-        return f"{task.id} was there already with the key {task.key!r} ({task.status}); nothing was pushed."
+        return f"{task.id} was there already with the key {task.key!r} ({task.status}); {_kept(debounced)}."
     due = f", due {relative(task.run_at, now)}" if task.is_scheduled(now) else ""
     return f"{task.id} pushed: {task.name} in {task.queue}{due}."
+
+
+def _kept(debounced: bool) -> str:
+    return "it has the new arguments, and waits anew" if debounced else "nothing was pushed"
 
 
 def _as_json(store: Expose, pushed: Pushed) -> dict[str, Any]:

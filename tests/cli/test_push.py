@@ -58,3 +58,15 @@ def test_bytes_that_are_no_text_are_refused(store: Prinia, words: list[str]) -> 
     ran = store("push", "mail", "greet", *words, stdin="\udcff\udcfe")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "must be JSON in UTF-8" in ran.stderr
+
+
+def test_a_debounced_push_says_that_it_replaced_the_arguments(store: Prinia) -> None:
+    words = ("push", "mail", "index", '{"page": 1}', "--key", "page-1", "--debounce", "1h", "--debounce-max", "2h")
+    assert "pushed: index in mail, due in" in store(*words).stdout
+    assert "it has the new arguments, and waits anew" in store(*words).stdout
+
+
+def test_a_rule_that_is_none_is_refused(store: Prinia) -> None:
+    ran = store("push", "mail", "index", "{}", "--key", "k", "--unique", "sometimes")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "sometimes" in ran.stderr

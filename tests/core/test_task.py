@@ -144,3 +144,34 @@ def test_an_option_of_the_wrong_kind_is_refused_before_anything_is_stored(field:
     with pytest.raises(InvalidValue) as refusal:
         NewTask(name="n", args=b"", **{field: value})  # type: ignore[arg-type]
     assert sentence in str(refusal.value)
+
+
+# --- the rules of a key --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"unique": "live"}, "none was given"),
+        ({"debounce": 5}, "none was given"),
+        ({"key": "k", "unique": "always"}, '"ever", "live" or a number'),
+        ({"key": "k", "unique": 0}, "above zero"),
+        ({"key": "k", "unique": -1.5}, "above zero"),
+        ({"key": "k", "unique": True}, "above zero"),
+        ({"key": "k", "unique": float("nan")}, "above zero"),
+        ({"key": "k", "unique": 1e10}, "100 years"),
+        ({"key": "k", "debounce": 0}, "above zero"),
+        ({"key": "k", "debounce": 5, "unique": "live"}, "must be left out"),
+        ({"key": "k", "debounce": 5, "run_after": 6}, "leave run_at and run_after out"),
+        ({"key": "k", "debounce_max": 5}, "Pass debounce="),
+        ({"key": "k", "debounce": 5, "debounce_max": 4}, "at least the debounce"),
+    ],
+)
+def test_rules_of_a_key_that_make_no_sense_are_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidValue, match=said):
+        NewTask(name="work", args=b"", **fields)
+
+
+def test_copies_of_a_debounced_task_are_debounced() -> None:
+    [copy] = NewTask(name="work", args=b"", key="k", debounce=5).again([b"1"])
+    assert (copy.debounce, copy.run_after, copy.is_ruled) == (5, 5.0, True)

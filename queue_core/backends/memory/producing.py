@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from queue_core.backends._keys import Verdict, debounced_until, verdict
 from queue_core.backends.memory.state import State
+from queue_core.backends.memory.tasks import Row
 from queue_core.codec import JsonCodec
 from queue_core.errors import InvalidValue
 from queue_core.ids import QueueName, TaskId
@@ -15,7 +17,7 @@ def push(state: State, tasks: Sequence[NewTask]) -> list[Pushed]:
     """Store tasks, all or none. A task whose key is there already is not stored."""
     _check_ids(state, tasks)
     storable = [_storable(task, state.now) for task in tasks]  # before anything is stored, because it may raise
-    return [_push(state, task) for task in storable]
+    return [_push(state, new, task) for new, task in zip(tasks, storable, strict=True)]
 
 
 def _check_ids(state: State, tasks: Sequence[NewTask]) -> None:
@@ -24,7 +26,7 @@ def _check_ids(state: State, tasks: Sequence[NewTask]) -> None:
     keys: set[tuple[QueueName, str]] = set()
     for task in tasks:
         if task.key is not None:
-            if (task.queue, task.key) in keys or state.tasks.with_key(task.queue, task.key):
+            if (task.queue, task.key) in keys or _keeps_key(state, task):
                 continue
             keys.add((task.queue, task.key))
         if task.id in ids or state.tasks.get(task.id):
@@ -32,11 +34,28 @@ def _check_ids(state: State, tasks: Sequence[NewTask]) -> None:
         ids.add(task.id)
 
 
-def _push(state: State, task: Task) -> Pushed:
+def _keeps_key(state: State, new: NewTask) -> bool:
+    same = state.tasks.with_key(new.queue, new.key)
+    return same is not None and verdict(new, same.task, state.now) is not Verdict.RELEASE
+
+
+def _push(state: State, new: NewTask, task: Task) -> Pushed:
     same = state.tasks.with_key(task.queue, task.key)
     if same is not None:
-        return Pushed(task=same.task, created=False)
+        match verdict(new, same.task, state.now):
+            case Verdict.KEEP:
+                return Pushed(task=same.task, created=False)
+            case Verdict.REPLACE:
+                return _replace(state, same, new, task)
+            case Verdict.RELEASE:
+                state.change(same, key=None)
     return Pushed(task=state.add(task).task)
+
+
+def _replace(state: State, row: Row, new: NewTask, task: Task) -> Pushed:
+    run_at = debounced_until(new, row.task, state.now)
+    state.change(row, name=task.name, args=task.args, args_head=task.args_head, codec=task.codec, run_at=run_at)
+    return Pushed(task=row.task, created=False)
 
 
 def _storable(new: NewTask, now: datetime) -> Task:

@@ -72,6 +72,8 @@ class TaskTable:
     def put(self, row: Row, changes: dict[str, Any]) -> None:
         """Store changed columns of a task."""
         self._unindex(row)
+        if "key" in changes and row.task.key is not None:
+            del self._keys[row.task.queue, row.task.key]
         row.task = replace(row.task, **changes)
         self._index(row)
 

@@ -52,6 +52,17 @@ def row_of(new: NewTask) -> Row:
     )
 
 
+def rules_of(new: NewTask) -> Row:
+    """The rules of the key of ``new``, as ``push_ruled.sql`` takes them after ``row_of``."""
+    period = {"ever": None, "live": -1}[new.unique] if isinstance(new.unique, str) else _us(new.unique)
+    return period, _us(new.debounce), _us(new.debounce_max)
+
+
+def _us(seconds: float | None) -> int | None:
+    """Microseconds."""
+    return None if seconds is None else round(seconds * 1_000_000)
+
+
 def _delay(seconds: float | None) -> int | None:
     """Microseconds. Raises InvalidValue beyond the calendar's end."""
     if not seconds:
@@ -64,7 +75,7 @@ def _delay(seconds: float | None) -> int | None:
 
 
 def parameters(rows: Sequence[Row], clock: int | None, *, announce: bool) -> list[Any]:
-    """What ``push.sql`` is given for ``rows``, in order."""
+    """What ``push.sql``, or ``push_ruled.sql``, is given for ``rows``, in order."""
     return [clock, announce, *(list(column) for column in zip(*rows, strict=True))]
 
 
@@ -88,12 +99,22 @@ class Answer(NamedTuple):
 
 async def store(connection: Connection, schema: str, tasks: Sequence[NewTask], clock: int | None) -> Stored:
     """Store ``tasks``, in one transaction or in the one that is open. Raises InvalidValue, asyncpg's errors."""
+    if is_ruled(tasks):
+        return await _store_all(connection, schema, "push_ruled", tasks, [(*row_of(new), *rules_of(new)) for new in tasks], clock)
     if len(tasks) == 1:
         return await _store_one(connection, schema, tasks[0], clock)
     if len(tasks) >= COPY_FROM and all(new.key is None for new in tasks):
         return await _copy(connection, schema, tasks, clock)
-    rows = [row_of(new) for new in tasks]
-    answer = await connection.fetchrow(compiled("push", schema)[0], *parameters(rows, clock, announce=False))
+    return await _store_all(connection, schema, "push", tasks, [row_of(new) for new in tasks], clock)
+
+
+def is_ruled(tasks: Sequence[NewTask]) -> bool:
+    """Whether a key among ``tasks`` has rules of its own, so that they are stored one by one, though still by one statement."""
+    return any(new.key is not None and new.is_ruled for new in tasks)
+
+
+async def _store_all(connection: Connection, schema: str, statement: str, tasks: Sequence[NewTask], rows: Sequence[Row], clock: int | None) -> Stored:
+    answer = await connection.fetchrow(compiled(statement, schema)[0], *parameters(rows, clock, announce=False))
     twins: Sequence[str | None] = answer["twins"] or [None] * len(tasks)
     return await _told(connection, schema, tasks, clock, Answer(answer["pushed_at"], answer["seqs"], twins, answer["named"]))
 

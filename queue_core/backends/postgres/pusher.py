@@ -13,7 +13,7 @@ from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.courier import Courier
 from queue_core.backends.postgres.failures import DRIVER_ERRORS, LOST, REPEATABLE, explained, is_unstorable
 from queue_core.backends.postgres.line import Connection, Line
-from queue_core.backends.postgres.producing import Stored, fetch, store
+from queue_core.backends.postgres.producing import Stored, fetch, is_ruled, store
 from queue_core.backends.relational.tally import QUEUES, Changes
 from queue_core.errors import InvalidValue, StoreUnavailable
 from queue_core.expose import queue_topic
@@ -34,6 +34,8 @@ class _Push:
     future: "asyncio.Future[list[Pushed]]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     in_doubt: bool = False
     """A connection broke while it was under way, so it may be stored."""
+    ruled: bool = False
+    """A key has rules, so its tasks are stored one by one; others do not wait for that."""
 
 
 class Pusher:
@@ -57,7 +59,7 @@ class Pusher:
         """Store ``tasks``, all or none; see ``Backend.push``."""
         if not tasks:
             return []
-        push = _Push(tasks)
+        push = _Push(tasks, ruled=is_ruled(tasks))
         self._courier.post(push)
         return await push.future
 
@@ -109,7 +111,7 @@ class Pusher:
                 if len(batch) > 1 or not (found := await self._stored_before(connection, batch[0])):
                     raise _taken(error) from error
                 stored = Stored(found, named=False)
-            self._told(_changes(tasks, stored.named), all(task.run_at is None for task in tasks))
+            self._told(_changes(tasks, stored.named), not batch[0].ruled and all(task.run_at is None for task in tasks))
             await self._speak(connection)
         _deliver(batch, stored.pushed)
 
@@ -125,7 +127,7 @@ def _take(waiting: deque[_Push]) -> list[_Push]:
     """The next batch: what fits into one statement, and is still awaited."""
     batch: list[_Push] = []
     rows = 0
-    while waiting and (not batch or rows + len(waiting[0].tasks) <= MOST_ROWS):
+    while waiting and (not batch or (rows + len(waiting[0].tasks) <= MOST_ROWS and waiting[0].ruled == batch[0].ruled)):
         push = waiting.popleft()
         if not push.future.cancelled():
             batch.append(push)

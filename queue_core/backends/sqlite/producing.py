@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from queue_core.backends import _rows
+from queue_core.backends._keys import Verdict, debounced_until, verdict
 from queue_core.backends.relational.stage import DUE, DUE_LATER
 from queue_core.backends.sqlite.arrivals import Arrival
 from queue_core.backends.sqlite.transaction import Transaction
@@ -46,7 +47,7 @@ def _texts(new: NewTask) -> _Texts:
 
 def _place(tx: Transaction, new: NewTask, texts: _Texts, keyed: _Keyed) -> Pushed:
     """Let one task arrive, unless one with its key is there already. ``keyed``: those of the same push."""
-    if new.key is not None and (twin := keyed.get((new.queue, new.key)) or _stored_twin(tx, new)):
+    if new.key is not None and (twin := _twin(tx, new, keyed)):
         return Pushed(task=twin, created=False)
     seq, due_at = tx.arrivals.next_seq(), _due_at(new, tx.moment)
     tx.arrivals.add(_row(tx, new, seq, due_at, texts))
@@ -56,9 +57,38 @@ def _place(tx: Transaction, new: NewTask, texts: _Texts, keyed: _Keyed) -> Pushe
     return pushed
 
 
+def _twin(tx: Transaction, new: NewTask, keyed: _Keyed) -> Task | None:
+    """The task that has the key of ``new``, and keeps it."""
+    if not new.is_ruled:
+        return keyed.get((new.queue, new.key or "")) or _stored_twin(tx, new)
+    twin = _stored_twin(tx, new)
+    if twin is None:
+        return None
+    match verdict(new, twin, tx.moment):
+        case Verdict.RELEASE:
+            tx.run("release_key", seq=twin.seq)
+            tx.tally.touch(new.queue)
+            return None
+        case Verdict.REPLACE:
+            twin = keyed[new.queue, new.key or ""] = _replaced(tx, twin, new)
+            return twin
+        case Verdict.KEEP:
+            return twin
+
+
 def _stored_twin(tx: Transaction, new: NewTask) -> Task | None:
     row = tx.row("fetch_by_key", queue=new.queue, key=new.key)
     return _rows.task(row) if row else None
+
+
+def _replaced(tx: Transaction, twin: Task, new: NewTask) -> Task:
+    """``twin`` with what ``new`` brings, waiting for its debounce."""
+    run_at = to_us(debounced_until(new, twin, tx.moment))
+    stage = DUE if run_at <= tx.now else DUE_LATER
+    tx.run("replace", seq=twin.seq, name=new.name, args=new.args, codec=new.codec, run_at=run_at, stage=stage)
+    tx.tally.touch(new.queue)
+    tx.tally.work.add(new.queue)
+    return _stored_twin(tx, new) or twin
 
 
 def _due_at(new: NewTask, now: datetime) -> datetime:

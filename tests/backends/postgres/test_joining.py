@@ -25,7 +25,7 @@ from queue_core.errors import InvalidValue, NotConnected, StoreUnavailable
 from queue_core.expose import Connected, Span, connect
 from queue_core.task import NewTask
 from tests import pg
-from tests.conformance.helpers import PATIENCE, claim, fetch, new_task, registered
+from tests.conformance.helpers import ME, PATIENCE, claim, fetch, new_task, registered
 
 URLS: Final = {driver: f"postgresql+{driver}://" for driver in ("asyncpg", "psycopg", "psycopg2")}
 
@@ -297,6 +297,20 @@ async def test_a_key_finds_its_twin_of_this_transaction_and_of_earlier_ones(conn
     assert type(again[0].task.args) is bytes
     await shop.save()
     assert await stored(connected) == 3
+
+
+async def test_the_rules_of_a_key_hold_in_the_callers_transaction(connected: Connected, shop: Shop) -> None:
+    [earlier] = await connected.backend.push([new_task(key="k")])
+    await connected.expose.kill([earlier.task.id], actor=ME)
+    await shop.start()
+    first, plain = await connected.backend.push_in(shop.connection, [new_task(key="k", debounce=60), new_task(key="k")])
+    [second] = await connected.backend.push_in(shop.connection, [new_task(key="k", debounce=60, args=b"2")])
+    assert [push.created for push in (first, plain, second)] == [True, False, False]
+    assert {push.task.id for push in (first, plain, second)} == {first.task.id}
+    assert (await fetch(connected, earlier.task.id)).key == "k"
+    await shop.save()
+    assert (await fetch(connected, earlier.task.id)).key is None
+    assert (await fetch(connected, first.task.id)).args == b"2"
 
 
 async def test_a_push_that_is_refused_leaves_the_transaction_as_it_was(connected: Connected, shop: Shop) -> None:

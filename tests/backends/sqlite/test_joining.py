@@ -69,6 +69,16 @@ async def test_keys_are_unique_inside_a_transaction_too(connected: Connected, ow
     own.close()
 
 
+async def test_the_rules_of_a_key_hold_inside_a_transaction_too(connected: Connected, own: sqlite3.Connection) -> None:
+    [first] = await connected.backend.push_in(own, [new_task(key="k", debounce=60)])
+    [second] = await connected.backend.push_in(own, [new_task(key="k", debounce=60, args=b"2")])
+    assert (first.created, second.created, second.task.id) == (True, False, first.task.id)
+    own.execute("COMMIT")
+    task = await connected.expose.fetch(first.task.id)
+    assert task is not None and task.args == b"2"
+    own.close()
+
+
 async def test_the_owners_row_factory_is_heeded_by_nobody_but_the_owner(connected: Connected, own: sqlite3.Connection) -> None:
     own.row_factory = sqlite3.Row
     own.text_factory = bytes

@@ -10,7 +10,7 @@ from queue_core.backends import _rows
 from queue_core.backends._rows import Row
 from queue_core.backends.postgres.binding import arguments, compiled
 from queue_core.backends.postgres.joining.refusals import another_store
-from queue_core.backends.postgres.producing import parameters, pushed, row_of
+from queue_core.backends.postgres.producing import is_ruled, parameters, pushed, row_of, rules_of
 from queue_core.task import NewTask, Pushed, Task
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ def pushing(store: "Store", tasks: Sequence[NewTask]) -> Talk:
     """All of the push or nothing of it; the caller's own changes stay either way."""
     if not tasks:
         return []
-    values = _values(store, tasks)
+    ruled = is_ruled(tasks)
+    values = _values(store, tasks, ruled)
     yield "SAVEPOINT prinia_push", ()
     try:
-        stored = yield from _push(store, tasks, values)
+        stored = yield from _push(store, tasks, "push_in_ruled" if ruled else "push_in", values)
     except BaseException:
         with suppress(Exception):  # a connection that is lost has nothing to go back to
             yield "ROLLBACK TO SAVEPOINT prinia_push", ()
@@ -47,9 +48,9 @@ def pushing(store: "Store", tasks: Sequence[NewTask]) -> Talk:
     return stored
 
 
-def _push(store: "Store", tasks: Sequence[NewTask], values: Mapping[str, Any]) -> Talk:
+def _push(store: "Store", tasks: Sequence[NewTask], statement: str, values: Mapping[str, Any]) -> Talk:
     schema = store.address.schema
-    sql, names = compiled("push_in", schema)
+    sql, names = compiled(statement, schema)
     rows = yield sql, [values[name] for name in names]
     if not rows:
         raise another_store(store.address)
@@ -58,10 +59,11 @@ def _push(store: "Store", tasks: Sequence[NewTask], values: Mapping[str, Any]) -
     return pushed(tasks, now, seqs, twins, others)
 
 
-def _values(store: "Store", tasks: Sequence[NewTask]) -> dict[str, Any]:
-    """What ``push_in.sql`` is given: what ``push.sql`` is, and the identity."""
-    _, names = compiled("push", store.address.schema)
-    columns = parameters([row_of(new) for new in tasks], store.clock_us(), announce=store.address.mode == "listen")
+def _values(store: "Store", tasks: Sequence[NewTask], ruled: bool) -> dict[str, Any]:
+    """What ``push_in.sql`` or ``push_in_ruled.sql`` is given: what ``push.sql`` or ``push_ruled.sql`` is, and the identity."""
+    _, names = compiled("push_ruled" if ruled else "push", store.address.schema)
+    rows = [(*row_of(new), *rules_of(new)) if ruled else row_of(new) for new in tasks]
+    columns = parameters(rows, store.clock_us(), announce=store.address.mode == "listen")
     values = {name: _plain(name, column) for name, column in zip(names, columns, strict=True)}
     return {**values, "identity": store.identity}
 

@@ -1,0 +1,9 @@
+-- Put what a debounced push brings into the task that waits with its key. SQLite's own: found by place.
+UPDATE prinia_tasks
+SET
+  name = :name,
+  args = :args,
+  codec = :codec,
+  run_at = :run_at,
+  stage = :stage
+WHERE seq = :seq

@@ -4,11 +4,11 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast, overload
 
 from queue_core.backend import Backend
 from queue_core.backoff import Retry
-from queue_core.codec import CODECS, Codec
+from queue_core.codec import CODECS, Codec, Guarded, JsonCodec, MsgPackCodec
 from queue_core.definition import STREAM_BATCH, AsyncTaskDefinition, PlainTaskDefinition, TaskDefinition
 from queue_core.errors import InvalidValue
 from queue_core.expose import Expose, connect
@@ -43,7 +43,7 @@ class App:
     """A queue: push tasks through its definitions, run them with its workers.
 
     ``url`` names the store: ``sqlite:///tasks.db``, ``postgresql://host/database`` or ``memory://``. ``codec`` encodes arguments: ``json``,
-    ``msgpack`` or a Codec of your own; ``codecs`` are others that stored tasks may need. ``middleware`` goes around every run of a task,
+    ``msgpack`` or a Codec of your own; ``codecs`` are others that stored tasks are read with. ``middleware`` goes around every run of a task,
     the first outermost, and around that of a single worker; ``on_ack`` are hooks that see how each attempt ended, before those of a single
     worker. Both hold wherever tasks of the app are run. ``options`` go to the backend. It connects when first used; ``close``
     disconnects, as does leaving ``async with app``.
@@ -69,14 +69,17 @@ class App:
         on_ack: AckHook | Sequence[AckHook] = (),
         **options: Any,
     ) -> None:
-        connected = connect(url, **options)
+        self._codecs: Final = dict(CODECS)
+        for other in codecs:
+            self._codec(other)
+        self.codec: Codec = self._codec(codec)
+        """What arguments are encoded with, unless a handler has a codec of its own."""
+        connected = connect(url, codecs=self._codecs, **options)
         self.url = url
         self.backend: Backend = connected.backend
         """The store's write contract; ``open`` it first."""
         self.expose: Expose = connected.expose
         """The store's read-and-act contract, which a board takes; ``open`` it first."""
-        self.codecs: Mapping[str, Codec] = _known(codec, codecs)
-        self.codec: Codec = self.codecs[codec] if isinstance(codec, str) else codec
         self.registry = Registry()
         self.tasks: dict[str, TaskDefinition[..., Any]] = {}
         """Its definitions by name."""
@@ -87,6 +90,24 @@ class App:
         self.on_ack: tuple[AckHook, ...] = _several(on_ack)
         """Called with how each attempt ended, before that is stored."""
         self._loops = Loops()
+
+    @property
+    def codecs(self) -> Mapping[str, Codec]:
+        """The codecs by name with which stored tasks are read: the built-in ones, and all that this app was given."""
+        return self._codecs
+
+    def _codec(self, given: str | Codec) -> Codec:
+        """The codec that was given or named; from now on stored tasks are read with it too. Raises InvalidValue."""
+        if isinstance(given, str):
+            if given not in self._codecs:
+                raise InvalidValue(f"codec must be one of {', '.join(sorted(self._codecs))}, or a Codec, got {given!r}.")
+            return self._codecs[given]
+        guarded = given if type(given) in {JsonCodec, MsgPackCodec} else Guarded(given)
+        if _kind(self._codecs.setdefault(guarded.name, guarded)) is not type(given):
+            raise InvalidValue(
+                f"Two codecs are called {given.name!r}, and stored tasks know theirs by its name. Give {type(given).__name__} another."
+            )
+        return self._codecs[guarded.name]
 
     # --- the connection ------------------------------------------------------------------------------
 
@@ -130,6 +151,7 @@ class App:
         executor: Executor | None = None,
         priority: int = 0,
         keep_result: bool = True,
+        codec: str | Codec | None = None,
     ) -> Decorator: ...
     def task(
         self,
@@ -144,12 +166,14 @@ class App:
         executor: Executor | None = None,
         priority: int = 0,
         keep_result: bool = True,
+        codec: str | Codec | None = None,
     ) -> Any:
         """Make a function the handler of tasks: ``@app.task(queue="email", timeout=30)``.
 
         ``name``: of its tasks, the function's by default; two handlers of an app cannot share one. ``max_attempts``: how often a task may
         start. ``timeout``: seconds for one attempt. ``retry``: the pause between attempts. ``executor``: ``async`` functions run on the event
         loop and plain ones in a thread; ``"process"`` runs a plain one in a child process. ``keep_result``: whether what it returns is stored.
+        ``codec``: what its arguments and results are stored in, instead of the app's codec.
 
         Raises InvalidValue for settings or parameters that break a rule, and for a name that is taken.
         """
@@ -166,6 +190,7 @@ class App:
                 retry=retry,
                 priority=priority,
                 keep_result=keep_result,
+                codec=self._codec(codec) if codec is not None else None,
             )
             self.registry.add(handler)
             kind = AsyncTaskDefinition if inspect.iscoroutinefunction(function) else PlainTaskDefinition
@@ -257,17 +282,12 @@ async def _ready(worker: "Worker", working: "asyncio.Future[None]") -> None:
         working.result()
 
 
-def _known(codec: str | Codec, codecs: Iterable[Codec]) -> Mapping[str, Codec]:
-    known = dict(CODECS) | {other.name: other for other in codecs}
-    if not isinstance(codec, str):
-        return known | {codec.name: codec}
-    if codec not in known:
-        raise InvalidValue(f"codec must be one of {', '.join(sorted(known))}, or a Codec, got {codec!r}.")
-    return known
-
-
 def _several(hooks: AckHook | Sequence[AckHook]) -> tuple[AckHook, ...]:
     return (hooks,) if callable(hooks) else tuple(hooks)
+
+
+def _kind(codec: Codec) -> type:
+    return type(codec.inner if isinstance(codec, Guarded) else codec)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -104,6 +104,44 @@ CODECS: Final[Mapping[str, Codec]] = {codec.name: codec for codec in (JsonCodec(
 """The codecs that every reader knows by name."""
 
 
+class Guarded:
+    """A codec of somebody else's: whatever it raises, its readers and writers get the errors that a Codec raises."""
+
+    def __init__(self, codec: Codec) -> None:
+        name = getattr(codec, "name", None)
+        if isinstance(codec, type) or not callable(getattr(codec, "encode", None)) or not callable(getattr(codec, "decode", None)):
+            raise InvalidValue(f"codec must be the name of one, or a Codec with name, encode and decode, got {codec!r}.")
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise InvalidValue(f"The name of a codec is stored with each task, so it must be printable text, got {name!r} of {type(codec).__name__}.")
+        self.name: Final = name
+        self.inner: Final = codec
+
+    def encode(self, value: Any) -> bytes:
+        """The bytes of ``value``. Raises EncodeError."""
+        try:
+            data = self.inner.encode(value)
+        except EncodeError:
+            raise
+        except Exception as error:
+            raise EncodeError(f"{type(value).__name__} cannot be stored as {self.name}: {_said(error)}.") from error
+        if not isinstance(data, bytes):
+            raise EncodeError(f"The codec {self.name} must give bytes, and gave {type(data).__name__} for {type(value).__name__}.")
+        return data
+
+    def decode(self, data: bytes) -> Any:
+        """The plain value that ``data`` holds. Raises DecodeError."""
+        try:
+            return self.inner.decode(data)
+        except DecodeError:
+            raise
+        except Exception as error:
+            raise DecodeError(f"The stored {len(data)} bytes are not valid {self.name}: {_said(error)}.") from error
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(".: ")
+
+
 def codec_named(name: str, known: Mapping[str, Codec] = CODECS) -> Codec:
     """The codec called ``name``. Raises DecodeError, because it is asked for while reading a stored row."""
     try:

@@ -50,7 +50,7 @@ class Producer(Store, Protocol):
 
     @property
     def codec(self) -> Codec:
-        """What arguments are encoded with."""
+        """What arguments are encoded with, unless a handler has a codec of its own."""
         ...
 
     async def push(self, tasks: Sequence[NewTask], connection: Any = None) -> list[Pushed]:
@@ -64,6 +64,8 @@ class TaskDefinition(Generic[P, R]):
     def __init__(self, app: Producer, handler: Handler) -> None:
         self.handler: Final = handler
         self.app: Final = app
+        self.codec: Final[Codec] = handler.codec or app.codec
+        """What its arguments are encoded with."""
         self._plain: Final[Push[P, R]] = Push(self)
         self.__doc__ = handler.function.__doc__
         self.__name__ = getattr(handler.function, "__name__", handler.name)
@@ -189,7 +191,7 @@ class Push(Generic[P, R]):
 
     def _encoded(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         parameters = self._definition.handler.parameters
-        return parameters.encode(parameters.bind(args, kwargs), self._definition.app.codec)
+        return parameters.encode(parameters.bind(args, kwargs), self._definition.codec)
 
     def _new_tasks(self, arguments: Sequence[bytes]) -> list[NewTask]:
         if "id" in self._options:
@@ -199,7 +201,7 @@ class Push(Generic[P, R]):
         return self._template.again(arguments)
 
     def _new_task(self, args: bytes) -> NewTask:
-        return NewTask(args=args, codec=self._definition.app.codec.name, **self._fields())
+        return NewTask(args=args, codec=self._definition.codec.name, **self._fields())
 
     def _fields(self) -> dict[str, Any]:
         handler = self._definition.handler

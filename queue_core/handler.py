@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from queue_core.backoff import Retry
+from queue_core.codec import Codec
 from queue_core.errors import InvalidValue
 from queue_core.ids import QueueName
 from queue_core.parameters import Parameters, check_signature, parameters_of
@@ -33,6 +34,7 @@ class Handler:
     """A function and how its tasks are run. Raises InvalidValue for settings that break a rule.
 
     ``timeout``: seconds that one attempt may take. ``retry``: the pause between attempts. ``keep_result``: whether what it returns is stored.
+    ``codec``: what its arguments and results are stored in; None for the app's.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Handler:
     retry: Retry = DEFAULT_RETRY
     priority: int = 0
     keep_result: bool = True
+    codec: Codec | None = None
 
     def __post_init__(self) -> None:
         check_name("task name", self.name)

@@ -64,19 +64,19 @@ async def run_inline(task: TaskDefinition[P, R], *args: P.args, **kwargs: P.kwar
     """
     handler, app = task.handler, cast("App", task.app)
     parameters = handler.parameters
-    stored = parameters.decode(parameters.encode(parameters.bind(args, kwargs), app.codec), app.codec)
+    stored = parameters.decode(parameters.encode(parameters.bind(args, kwargs), task.codec), task.codec)
     recipe = prepare([handler], app.data, provided(app.middleware))[handler.name]
 
     async def innermost(call: Call) -> Any:
         value = handler.function(**recipe.complete(call.arguments, lambda: call.context))
         if inspect.isawaitable(value):
             value = await value
-        stored_result(value, handler, app.codec.name, app.codecs)
+        stored_result(value, handler, task.codec.name, app.codecs)
         return value
 
     async with entered(app.middleware):
         value = await compose(app.middleware, innermost)(Call(_context(task), stored))
-        stored_result(value, handler, app.codec.name, app.codecs)
+        stored_result(value, handler, task.codec.name, app.codecs)
     return cast("R", value)
 
 

@@ -1,6 +1,7 @@
 """The store in memory: for tests, for trying things out, and as the readable reference of both contracts."""
 
 import threading
+from collections.abc import Mapping
 from typing import Any, Final
 
 from queue_core.backends.memory.backend import MemoryBackend
@@ -8,11 +9,12 @@ from queue_core.backends.memory.expose import MemoryExpose
 from queue_core.backends.memory.session import Session
 from queue_core.backends.memory.state import State
 from queue_core.clock import Clock, SystemClock
+from queue_core.codec import CODECS, Codec
 from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
 
 
-def connect(url: str = "memory://", *, clock: Clock | None = None, **unknown: Any) -> Connected:
+def connect(url: str = "memory://", *, codecs: Mapping[str, Codec] = CODECS, clock: Clock | None = None, **unknown: Any) -> Connected:
     """The memory store at ``url``, not yet opened. It is shared within this process and ends with it.
 
     ``memory://`` is a fresh store each time; ``memory://name`` is one store for all who say that name, in the time of the ``clock`` that the
@@ -21,7 +23,7 @@ def connect(url: str = "memory://", *, clock: Clock | None = None, **unknown: An
     if unknown:
         raise InvalidValue(f"A memory store has only the option clock, got {', '.join(sorted(unknown))}.")
     session = Session(_state(url.partition("://")[2], clock or SystemClock()), url)
-    return Connected(backend=MemoryBackend(session), expose=MemoryExpose(session))
+    return Connected(backend=MemoryBackend(session), expose=MemoryExpose(session, codecs))
 
 
 _named: Final[dict[str, State]] = {}

@@ -10,7 +10,7 @@ from queue_core.backends.memory.bells import Bell
 from queue_core.backends.memory.history import attempts
 from queue_core.backends.memory.session import Session
 from queue_core.backends.memory.state import State
-from queue_core.codec import CODECS, Codec
+from queue_core.codec import Codec
 from queue_core.expose import (
     Action,
     Actor,
@@ -40,8 +40,9 @@ class MemoryExpose:
 
     kind = "Memory"
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, codecs: Mapping[str, Codec]) -> None:
         self._session = session
+        self._codecs = codecs
 
     @property
     def location(self) -> str:
@@ -50,8 +51,8 @@ class MemoryExpose:
 
     @property
     def codecs(self) -> Mapping[str, Codec]:
-        """The codecs that every reader knows."""
-        return CODECS
+        """The codecs with which payloads are shown."""
+        return self._codecs
 
     async def open(self) -> None:
         """Allow access."""

@@ -1,14 +1,16 @@
 """The store in a PostgreSQL database: durable, shared by many machines."""
 
 import importlib.util
+from collections.abc import Mapping
 from typing import Any
 
 from queue_core.clock import Clock
+from queue_core.codec import CODECS, Codec
 from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
 
 
-def connect(url: str, *, clock: Clock | None = None, **unknown: Any) -> Connected:
+def connect(url: str, *, codecs: Mapping[str, Codec] = CODECS, clock: Clock | None = None, **unknown: Any) -> Connected:
     """The store that ``url`` names, not yet opened: ``postgresql://user:password@host:5432/database``.
 
     ``?schema=NAME`` after it chooses the schema that holds the tables (``prinia``), ``?mode=poll`` works through a transaction pooler.
@@ -26,4 +28,4 @@ def connect(url: str, *, clock: Clock | None = None, **unknown: Any) -> Connecte
     from queue_core.backends.postgres.stores import Stores
 
     store = Stores(address_of(url), clock)
-    return Connected(PostgresBackend(store), PostgresExpose(store))
+    return Connected(PostgresBackend(store), PostgresExpose(store, codecs))

@@ -1,12 +1,13 @@
 """The read-and-act contract on PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from queue_core.backends.postgres.producing import push_in_transaction
 from queue_core.backends.postgres.stores import Stores
 from queue_core.backends.postgres.transaction import Transaction
 from queue_core.backends.relational import managing
 from queue_core.backends.relational.expose import RelationalExpose
+from queue_core.codec import Codec
 from queue_core.expose import Actor, QueueInfo
 from queue_core.ids import QueueName
 from queue_core.task import NewTask, Pushed
@@ -15,8 +16,8 @@ from queue_core.task import NewTask, Pushed
 class PostgresExpose(RelationalExpose[Stores]):
     """``queue_core.expose.Expose`` on a schema of a PostgreSQL database; the contract says what each method does."""
 
-    def __init__(self, store: Stores) -> None:
-        super().__init__(store, "PostgresBackend")
+    def __init__(self, store: Stores, codecs: Mapping[str, Codec]) -> None:
+        super().__init__(store, "PostgresBackend", codecs)
 
     @property
     def kind(self) -> str:

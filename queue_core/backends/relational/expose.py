@@ -10,7 +10,7 @@ from queue_core.backends.relational.history import KEPT_ATTEMPTS
 from queue_core.backends.relational.hub import Watcher
 from queue_core.backends.relational.transaction import Store
 from queue_core.clock import from_us, to_us
-from queue_core.codec import CODECS, Codec
+from queue_core.codec import Codec
 from queue_core.expose import (
     Action,
     Actor,
@@ -40,14 +40,15 @@ S = TypeVar("S", bound=Store)
 class RelationalExpose(Generic[S]):
     """``queue_core.expose.Expose`` but for kind, location and pushes; the contract says what each method does."""
 
-    def __init__(self, store: S, backend: str) -> None:
+    def __init__(self, store: S, backend: str, codecs: Mapping[str, Codec]) -> None:
         self._store = store
         self._backend = backend
+        self._codecs = codecs
 
     @property
     def codecs(self) -> Mapping[str, Codec]:
-        """The codecs that every reader knows."""
-        return CODECS
+        """The codecs with which payloads are shown."""
+        return self._codecs
 
     async def now(self) -> datetime:
         """The store's time."""

@@ -1,5 +1,6 @@
 """The store in one SQLite file: durable, shared by all processes of one machine, nothing to install."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from queue_core.backends.sqlite.backend import SqliteBackend
@@ -8,11 +9,14 @@ from queue_core.backends.sqlite.location import path_of
 from queue_core.backends.sqlite.schema import Synchronous, check_version
 from queue_core.backends.sqlite.store import Store
 from queue_core.clock import Clock, SystemClock
+from queue_core.codec import CODECS, Codec
 from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
 
 
-def connect(url: str, *, clock: Clock | None = None, synchronous: Synchronous = "full", **unknown: Any) -> Connected:
+def connect(
+    url: str, *, codecs: Mapping[str, Codec] = CODECS, clock: Clock | None = None, synchronous: Synchronous = "full", **unknown: Any
+) -> Connected:
     """The store in the file that ``url`` names, not yet opened; the file is made when it is.
 
     ``synchronous``: ``full`` survives a power failure; ``normal`` may then lose the last moments, but never breaks the file. Raises
@@ -24,4 +28,4 @@ def connect(url: str, *, clock: Clock | None = None, synchronous: Synchronous = 
         raise InvalidValue(f"synchronous must be 'full' or 'normal', got {synchronous!r}.")
     check_version()
     store = Store(path_of(url), clock or SystemClock(), synchronous)
-    return Connected(SqliteBackend(store), SqliteExpose(store))
+    return Connected(SqliteBackend(store), SqliteExpose(store, codecs))

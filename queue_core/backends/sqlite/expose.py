@@ -1,6 +1,6 @@
 """The read-and-act contract on SQLite."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from queue_core.backends.relational.expose import RelationalExpose
 from queue_core.backends.relational.managing import record_push
@@ -8,6 +8,7 @@ from queue_core.backends.sqlite.producing import prepare
 from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.store import Store
 from queue_core.backends.sqlite.transaction import Transaction
+from queue_core.codec import Codec
 from queue_core.expose import Actor
 from queue_core.task import NewTask, Pushed
 
@@ -15,8 +16,8 @@ from queue_core.task import NewTask, Pushed
 class SqliteExpose(RelationalExpose[Store]):
     """``queue_core.expose.Expose`` on one SQLite file; the contract says what each method does."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__(store, "SqliteBackend")
+    def __init__(self, store: Store, codecs: Mapping[str, Codec]) -> None:
+        super().__init__(store, "SqliteBackend", codecs)
 
     @property
     def kind(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_folder_is_not_a_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"synchronous": "off"}, {"color": "red"}])
-def test_an_unknown_option_is_refused(url: str, options: dict[str, str]) -> None:
+def test_an_unknown_option_is_refused(url: str, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidValue, match=r"synchronous"):
         connect(url, **options)
 

@@ -31,7 +31,7 @@ from queue_core.ids import QueueName, TaskId
 from queue_core.inject import INJECTED, AttemptNumber, Data, Ending, WorkerContext
 from queue_core.middleware import AckHook, Call, Gate, Middleware, Next
 from queue_core.status import KillReason, Status
-from queue_core.task import NewTask, Task
+from queue_core.task import NewTask, Task, TaskChange
 
 if TYPE_CHECKING:
     from queue_core.worker import Worker
@@ -68,6 +68,7 @@ __all__ = [
     "Status",
     "StoreUnavailable",
     "Task",
+    "TaskChange",
     "TaskDefinition",
     "TaskHandle",
     "TaskId",

@@ -10,15 +10,16 @@ from queue_core.backend import Backend
 from queue_core.backoff import Retry
 from queue_core.codec import CODECS, Codec, Guarded, JsonCodec, MsgPackCodec
 from queue_core.definition import STREAM_BATCH, AsyncTaskDefinition, PlainTaskDefinition, TaskDefinition
-from queue_core.errors import InvalidValue
+from queue_core.errors import InvalidValue, UnknownTask
 from queue_core.expose import Expose, connect
+from queue_core.handle import TaskHandle
 from queue_core.handler import DEFAULT_RETRY, Executor, Handler, place_of
-from queue_core.ids import QueueName
+from queue_core.ids import QueueName, TaskId
 from queue_core.loops import Loops, running
 from queue_core.middleware import AckHook, Middleware, checked
 from queue_core.registry import Registry
 from queue_core.streams import Stream, gathered
-from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed
+from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed, Task
 
 if TYPE_CHECKING:
     from queue_core.worker import Worker
@@ -219,6 +220,35 @@ class App:
             async for batch in batches:
                 for pushed in await self.push(batch):
                     yield pushed
+
+    # --- following -----------------------------------------------------------------------------------
+
+    async def handle(self, id: str) -> TaskHandle[Any]:
+        """The task with this id, whoever pushed it, to follow it: its ``result``, ``status``, ``kill``, ``retry``, ``update``.
+
+        Where a definition of its name is here, its result is of the annotated type; ``definition.handle(id)`` tells type checkers so too.
+        Raises UnknownTask when no stored task has this id.
+        """
+        await self.open()
+        task = await self.expose.fetch(TaskId(id))
+        if task is None:
+            raise UnknownTask([id])
+        definition = self.tasks.get(task.name)
+        return TaskHandle(self, Pushed(task=task), None if definition is None else definition.handler.parameters)
+
+    async def wait_for(self, tasks: Iterable[TaskHandle[Any] | str], *, timeout: float | None = None) -> AsyncGenerator[Task, None]:
+        """Yield each of these tasks, given by handle or id, once it is Done or Killed; those that are already, at once.
+
+        Raises UnknownTask for an id that is not stored, ResultTimeout when ``timeout`` seconds passed with some unfinished.
+
+        >>> async for task in app.wait_for(handles, timeout=60):  # doctest: +SKIP
+        ...     print(task.name, task.status)
+        """
+        await self.open()
+        ids = [TaskId(task) if isinstance(task, str) else task.id for task in tasks]
+        async with aclosing(cast("AsyncGenerator[Task, None]", self.backend.wait_for(ids, timeout=timeout))) as finished:
+            async for task in finished:
+                yield task
 
     # --- working -------------------------------------------------------------------------------------
 

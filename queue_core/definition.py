@@ -7,10 +7,10 @@ from typing import Any, Final, Generic, ParamSpec, Protocol, TypedDict, TypeVar,
 
 from queue_core.backoff import Retry
 from queue_core.codec import Codec
-from queue_core.errors import InvalidValue
+from queue_core.errors import InvalidValue, UnknownTask
 from queue_core.handle import Store, TaskHandle
 from queue_core.handler import Handler
-from queue_core.ids import QueueName
+from queue_core.ids import QueueName, TaskId
 from queue_core.streams import Stream, each, gathered
 from queue_core.task import NewTask, Pushed, Unique
 
@@ -116,6 +116,19 @@ class TaskDefinition(Generic[P, R]):
         """
         return self._plain.new(*args, **kwargs)
 
+    async def handle(self, id: str) -> TaskHandle[R]:
+        """A task of this definition that was pushed before, to follow it: ``await (await greet.handle(id)).result()``.
+
+        Raises UnknownTask when none has this id, InvalidValue when it is a task of another name.
+        """
+        await self.app.open()
+        task = await self.app.expose.fetch(TaskId(id))
+        if task is None:
+            raise UnknownTask([id])
+        if task.name != self.name:
+            raise InvalidValue(f"Task {id} is one of {task.name}, not of {self.name}. Ask that definition, or app.handle, which takes any.")
+        return TaskHandle(self.app, Pushed(task=task), self.handler.parameters)
+
     def using(self, *, connection: Any = None, **options: Unpack[Options]) -> "Push[P, R]":
         """The same with other options: ``await f.using(run_after=60, priority=10, key="welcome-42").push(user_id=42)``.
 
@@ -186,8 +199,8 @@ class Push(Generic[P, R]):
                 yield self._encoded((), _mapping(self._definition.name, one))
 
     async def _store(self, arguments: Sequence[bytes]) -> list[TaskHandle[R]]:
-        app, returns = self._definition.app, self._definition.handler.parameters.returns
-        return [TaskHandle(app, pushed, returns) for pushed in await app.push(self._new_tasks(arguments), self._connection)]
+        app, parameters = self._definition.app, self._definition.handler.parameters
+        return [TaskHandle(app, pushed, parameters) for pushed in await app.push(self._new_tasks(arguments), self._connection)]
 
     def _encoded(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         parameters = self._definition.handler.parameters

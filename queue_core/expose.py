@@ -28,7 +28,7 @@ from queue_core.histogram import Histogram, merge, percentile
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.outage import Outage
 from queue_core.status import DELETABLE, FINAL, KILLABLE, LEASED, RESCHEDULABLE, RETRYABLE, WAITING, KillReason, Status
-from queue_core.task import ARGS_HEAD, Attempt, AttemptOutcome, ErrorInfo, NewTask, Pushed, Task, TaskSummary
+from queue_core.task import ARGS_HEAD, Attempt, AttemptOutcome, ErrorInfo, NewTask, Pushed, Task, TaskChange, TaskSummary
 from queue_core.worker_info import WorkerInfo, WorkerState
 
 # --- what is asked for -----------------------------------------------------------------------------------
@@ -200,6 +200,7 @@ class Action(StrEnum):
     KILL = "kill"
     RUN_NOW = "run_now"
     RESCHEDULE = "reschedule"
+    UPDATE = "update"
     DELETE = "delete"
     PAUSE = "pause"
     RESUME = "resume"
@@ -377,6 +378,10 @@ class Manage(Protocol):
 
     async def reschedule(self, ids: Sequence[TaskId], run_at: datetime, *, actor: Actor) -> Report:
         """Pending, Failed: due at ``run_at`` (aware)."""
+        ...
+
+    async def update(self, ids: Sequence[TaskId], change: TaskChange, *, actor: Actor) -> Report:
+        """Pending, Failed: as ``change`` says. A task that runs, or has ended, is left alone."""
         ...
 
     async def delete(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:

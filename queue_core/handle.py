@@ -1,14 +1,17 @@
 """What a push gives back: the stored task, and the ways to follow it."""
 
 import contextlib
-from collections.abc import Mapping
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Generic, Protocol, TypedDict, TypeVar, Unpack, cast
 
 from queue_core.backend import Backend
+from queue_core.backoff import Retry
 from queue_core.codec import codec_named, convert
-from queue_core.errors import ResultTimeout, TaskKilled, UnknownTask
+from queue_core.errors import InvalidValue, ResultTimeout, TaskKilled, UnknownTask
 from queue_core.expose import Actor, Codec, Expose, Report, Status, Task, TaskId
-from queue_core.task import Pushed
+from queue_core.parameters import Parameters
+from queue_core.task import Pushed, TaskChange
 
 R_co = TypeVar("R_co", covariant=True)
 PROGRAM: Final = Actor(name="program")
@@ -38,14 +41,30 @@ class Store(Protocol):
         ...
 
 
+class Changes(TypedDict, total=False):
+    """What ``TaskHandle.update`` takes. None for ``timeout``, ``retry`` or ``expires_at`` takes it away."""
+
+    arguments: Mapping[str, Any]
+    """All of them, by the names of the handler's parameters."""
+    run_at: datetime
+    """Aware."""
+    priority: int
+    max_attempts: int
+    timeout: float | None
+    retry: Retry | None
+    expires_at: datetime | None
+    tags: Sequence[str]
+    metadata: Mapping[str, Any]
+
+
 class TaskHandle(Generic[R_co]):
     """A task that was pushed, with the type of its result."""
 
-    __slots__ = ("_pushed", "_returns", "_store")
+    __slots__ = ("_parameters", "_pushed", "_store")
 
-    def __init__(self, store: Store, pushed: Pushed, returns: Any) -> None:
+    def __init__(self, store: Store, pushed: Pushed, parameters: Parameters | None) -> None:
         self._store = store
-        self._returns = returns
+        self._parameters = parameters
         self._pushed = pushed
 
     @property
@@ -84,6 +103,40 @@ class TaskHandle(Generic[R_co]):
             raise UnknownTask([self.id])
         return task
 
+    async def status(self) -> Status:
+        """The state that the task is in now. Raises UnknownTask when it was deleted."""
+        await self._store.open()
+        found = await self._store.expose.summaries([self.id])
+        if not found:
+            raise UnknownTask([self.id])
+        return found[0].status
+
+    async def update(self, *, actor: Actor = PROGRAM, **changes: Unpack[Changes]) -> Report:
+        """Change the task while it waits: ``await task.update(priority=10, arguments={"user_id": 43})``. What is left out stays.
+
+        Raises IllegalTransition when it runs or is final, InvalidValue for arguments that do not fit the handler and for values that break a
+        rule, UnknownTask when it was deleted. Nothing is changed then.
+        """
+        await self._store.open()
+        return (await self._store.expose.update([self.id], self._change(changes), actor=actor)).raise_if_skipped()
+
+    def _change(self, changes: Changes) -> TaskChange:
+        unknown = changes.keys() - Changes.__annotations__.keys()
+        if unknown:
+            raise InvalidValue(f"update() has no option {', '.join(sorted(unknown))}; it takes {', '.join(Changes.__annotations__)}.")
+        fields: dict[str, Any] = {name: value for name, value in changes.items() if name != "arguments"}
+        if "tags" in changes:
+            fields["tags"] = tuple(changes["tags"])
+        if "arguments" in changes:
+            fields |= {"args": self._encoded(changes["arguments"]), "codec": self.task.codec}
+        return TaskChange(**fields)
+
+    def _encoded(self, arguments: Mapping[str, Any]) -> bytes:
+        codec = codec_named(self.task.codec, self._store.codecs)
+        if self._parameters is None:
+            return codec.encode(dict(arguments))
+        return self._parameters.encode(self._parameters.bind((), arguments), codec)
+
     async def kill(self, *, actor: Actor = PROGRAM) -> Report:
         """Kill the task: at once if it waits; if it runs, its worker stops it next. Raises IllegalTransition when it is final."""
         await self._store.open()
@@ -101,7 +154,8 @@ class TaskHandle(Generic[R_co]):
         if task.result is None:
             return cast("R_co", None)
         plain = codec_named(task.codec, self._store.codecs).decode(task.result)
-        return cast("R_co", plain if self._returns is Any else convert(plain, self._returns))
+        returns = Any if self._parameters is None else self._parameters.returns
+        return cast("R_co", plain if returns is Any else convert(plain, returns))
 
     def __repr__(self) -> str:
         return f"<TaskHandle {self.task.name} {self.id} {self.task.status}>"

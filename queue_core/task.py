@@ -129,10 +129,51 @@ class NewTask:
 
     def _check_size(self) -> None:
         if len(self.args) > MAX_ARGS:
-            raise InvalidValue(
-                f"The arguments of {self.name} take {len(self.args):,} bytes; at most {MAX_ARGS:,} are stored. "
-                "Store the data elsewhere and pass its address."
-            )
+            check_args(self.args, self.name)
+
+
+class Keep(enum.Enum):
+    """The value of what a TaskChange leaves as it is."""
+
+    KEEP = "as it is"
+
+
+KEEP: Final = Keep.KEEP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskChange:
+    """What becomes different about a waiting task; what is left out stays as it is. Raises InvalidValue for a value that breaks a rule.
+
+    The fields mean what they mean in NewTask. ``args`` come with their ``codec``. ``max_attempts`` is raised where needed so that one attempt
+    is left. None for ``timeout``, ``retry`` or ``expires_at`` takes it away.
+
+    >>> TaskChange(priority=10, tags=("vip",)).priority
+    10
+    """
+
+    args: bytes | Keep = KEEP
+    codec: str | Keep = KEEP
+    run_at: datetime | Keep = KEEP
+    priority: int | Keep = KEEP
+    max_attempts: int | Keep = KEEP
+    timeout: float | Keep | None = KEEP
+    retry: Retry | Keep | None = KEEP
+    expires_at: datetime | Keep | None = KEEP
+    tags: tuple[str, ...] | Keep = KEEP
+    metadata: Mapping[str, Any] | Keep = KEEP
+
+    def __post_init__(self) -> None:
+        if (self.args is KEEP) != (self.codec is KEEP):
+            raise InvalidValue("args and codec must be changed together, so that the arguments can be read.")
+        for name, value in self.given().items():
+            if (check := _CHECKS.get(name)) is not None:
+                check(value)
+
+    def given(self) -> dict[str, Any]:
+        """What it changes, by name."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if value is not KEEP}
 
 
 _SETTERS: Final[Mapping[str, Callable[..., None]]] = {each.name: getattr(NewTask, each.name).__set__ for each in fields(NewTask)}
@@ -331,6 +372,14 @@ def check_name(what: str, name: object) -> None:
         raise InvalidValue(f"{what} must not contain control characters, got {name!r}.")
 
 
+def check_args(args: bytes, name: str = "the task") -> None:
+    """Raise InvalidValue for more arguments than are stored."""
+    if len(args) > MAX_ARGS:
+        raise InvalidValue(
+            f"The arguments of {name} take {len(args):,} bytes; at most {MAX_ARGS:,} are stored. Store the data elsewhere and pass its address."
+        )
+
+
 def check_aware(what: str, moment: datetime | None) -> None:
     """Raise InvalidValue unless ``moment`` is None or knows its time zone."""
     if moment is None:
@@ -396,6 +445,27 @@ def check_metadata(metadata: object) -> None:
     """Raise InvalidValue unless ``metadata`` is a mapping."""
     if not isinstance(metadata, Mapping):
         raise InvalidValue(f'metadata must be a mapping, as {{"source": "import"}}, got {metadata!r}.')
+
+
+def _check_due(moment: datetime) -> None:
+    check_aware("run_at", moment)
+    if moment is None:
+        raise InvalidValue("run_at must be a time, got None. A task is always due at some time.")
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any], None]]] = {
+    "args": check_args,
+    "codec": lambda codec: check_name("codec", codec),
+    "run_at": _check_due,
+    "priority": check_priority,
+    "max_attempts": check_max_attempts,
+    "timeout": check_timeout,
+    "retry": lambda retry: None if retry is None else check_retry(retry),
+    "expires_at": lambda moment: check_aware("expires_at", moment),
+    "tags": check_tags,
+    "metadata": check_metadata,
+}
+"""What each value of a TaskChange must be."""
 
 
 def _is_int(value: object) -> bool:

@@ -81,7 +81,7 @@ async def perform(ask: Ask, permissions: Permissions, action: Action, ids: Seque
             return await ask.store.run_now(ids, actor=actor)
         case Action.DELETE:
             return await ask.store.delete(ids, actor=actor)
-        case Action.VIEW | Action.PUSH | Action.RESCHEDULE | Action.PAUSE | Action.RESUME:
+        case Action.VIEW | Action.PUSH | Action.RESCHEDULE | Action.UPDATE | Action.PAUSE | Action.RESUME:
             raise ValueError(f"{action} is not an action on stored tasks without further values.")
         case _:
             assert_never(action)

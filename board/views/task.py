@@ -258,5 +258,10 @@ def _audit_line(entry: AuditEntry) -> AuditLine:
 
 
 def _done(action: Action) -> str:
-    words = {verb.action: verb.done for verb in VERBS} | {Action.RUN_NOW: "ran", Action.PUSH: "pushed", Action.RESCHEDULE: "rescheduled"}
+    words = {verb.action: verb.done for verb in VERBS} | {
+        Action.RUN_NOW: "ran",
+        Action.PUSH: "pushed",
+        Action.RESCHEDULE: "rescheduled",
+        Action.UPDATE: "changed",
+    }
     return words.get(action, action.value)

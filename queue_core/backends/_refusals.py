@@ -9,6 +9,7 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     Action.KILL: KILLABLE,
     Action.RUN_NOW: RESCHEDULABLE,
     Action.RESCHEDULE: RESCHEDULABLE,
+    Action.UPDATE: RESCHEDULABLE,
     Action.DELETE: DELETABLE,
 }
 """The states in which each action changes a task."""
@@ -18,6 +19,7 @@ _WORDS = {
     Action.KILL: "killed",
     Action.RUN_NOW: "run now",
     Action.RESCHEDULE: "rescheduled",
+    Action.UPDATE: "changed",
     Action.DELETE: "deleted",
 }
 _CURES = {
@@ -25,6 +27,7 @@ _CURES = {
     Action.KILL: "It has ended already.",
     Action.RUN_NOW: "Retry it once it has ended.",
     Action.RESCHEDULE: "Retry it once it has ended.",
+    Action.UPDATE: "Push another one, or change it when it waits for its next attempt.",
     Action.DELETE: "Kill it first.",
 }
 
@@ -44,4 +47,6 @@ def refusal(action: Action, id: TaskId, status: Status | None) -> Skipped | None
 def _cure(action: Action, status: Status) -> str:
     if status.is_final and action in {Action.RUN_NOW, Action.RESCHEDULE}:
         return "Retry it instead."
+    if status.is_final and action is Action.UPDATE:
+        return "Push another one."
     return _CURES[action]

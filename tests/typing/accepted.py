@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, assert_type
 
-from queue_core import INJECTED, App, Data, Retry, TaskDefinition, TaskHandle, WorkerContext
+from queue_core import INJECTED, App, Data, Retry, Status, TaskDefinition, TaskHandle, TaskId, WorkerContext
 
 app = App("memory://")
 
@@ -43,3 +43,11 @@ async def use() -> None:
     assert_type(await (await crunch.push([1, 2])).result(), int)
     definitions: list[TaskDefinition[..., Any]] = [bare, send, crunch]
     assert definitions
+    assert_type(await send.handle(handle.id), TaskHandle[float])
+    assert_type(await app.handle("some id"), TaskHandle[Any])
+    assert_type([task.id async for task in app.wait_for([handle, "some id"], timeout=3)], list[TaskId])
+    assert_type(await handle.status(), Status)
+    await handle.update(arguments={"user_id": 43}, priority=1, timeout=None)
+    await send.using(key="user-42", unique="live").push(42)
+    await send.using(key="user-42", unique=60.0).push(42)
+    await send.using(key="user-42", debounce=5, debounce_max=60).push(42)

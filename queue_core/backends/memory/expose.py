@@ -29,7 +29,7 @@ from queue_core.expose import (
 )
 from queue_core.ids import QueueName, TaskId
 from queue_core.status import Status
-from queue_core.task import Attempt, NewTask, Pushed, Task, TaskSummary, check_aware
+from queue_core.task import Attempt, NewTask, Pushed, Task, TaskChange, TaskSummary, check_aware
 from queue_core.worker_info import WorkerInfo
 
 MAX_FETCHED = 1000
@@ -178,6 +178,10 @@ class MemoryExpose:
         """Waiting tasks are due at ``run_at``."""
         check_aware("run_at", run_at)
         return self._act(Action.RESCHEDULE, ids, actor, managing.due_at(run_at.astimezone(UTC)))
+
+    async def update(self, ids: Sequence[TaskId], change: TaskChange, *, actor: Actor) -> Report:
+        """Waiting tasks become as ``change`` says."""
+        return self._act(Action.UPDATE, ids, actor, managing.changed(change))
 
     async def delete(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
         """Finished tasks are removed."""

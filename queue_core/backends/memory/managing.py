@@ -1,16 +1,17 @@
 """What people do to tasks and queues: each action checks every task, says what it did, and is recorded."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from queue_core.backends._refusals import refusal
+from queue_core.backends.memory.producing import as_stored
 from queue_core.backends.memory.state import State
 from queue_core.backends.memory.tasks import Row
 from queue_core.errors import InvalidValue
 from queue_core.expose import Action, Actor, Pause, Report, Skipped, Topic
 from queue_core.ids import QueueName, TaskId
 from queue_core.status import KillReason, Status
-from queue_core.task import AttemptOutcome
+from queue_core.task import ARGS_HEAD, AttemptOutcome, TaskChange
 
 Change = Callable[[State, Row], None]
 
@@ -79,6 +80,24 @@ def run_now(state: State, row: Row) -> None:
 def due_at(run_at: datetime) -> Change:
     """Due at ``run_at``."""
     return lambda state, row: state.change(row, run_at=run_at)
+
+
+def changed(change: TaskChange) -> Change:
+    """As ``change`` says."""
+    given = change.given()
+    for moment in ("run_at", "expires_at"):
+        if given.get(moment) is not None:
+            given[moment] = given[moment].astimezone(UTC)
+    if "args" in given:
+        given["args_head"] = given["args"][:ARGS_HEAD]
+    if "metadata" in given:
+        given["metadata"] = as_stored(given["metadata"])
+
+    def update(state: State, row: Row) -> None:
+        most = {"max_attempts": max(given["max_attempts"], row.task.attempts + 1)} if "max_attempts" in given else {}
+        state.change(row, **given | most)
+
+    return update
 
 
 def delete(state: State, row: Row) -> None:

@@ -1,7 +1,8 @@
 """What producers do: push."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 from queue_core.backends._keys import Verdict, debounced_until, verdict
 from queue_core.backends.memory.state import State
@@ -78,12 +79,17 @@ def _storable(new: NewTask, now: datetime) -> Task:
         retry=new.retry,
         key=new.key,
         expires_at=new.expires_at.astimezone(UTC) if new.expires_at else None,
-        metadata=_JSON.decode(_JSON.encode(new.metadata)),  # what a store of bytes gives back
+        metadata=as_stored(new.metadata),
         parent=new.parent,
     )
 
 
 _JSON = JsonCodec()
+
+
+def as_stored(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a store of bytes gives back."""
+    return cast("Mapping[str, Any]", _JSON.decode(_JSON.encode(metadata)))
 
 
 def _run_at(new: NewTask, now: datetime) -> datetime:

@@ -29,7 +29,7 @@ from queue_core.expose import (
 )
 from queue_core.ids import QueueName, TaskId
 from queue_core.status import Status
-from queue_core.task import Attempt, AttemptOutcome, Task, TaskSummary, check_aware
+from queue_core.task import Attempt, AttemptOutcome, Task, TaskChange, TaskSummary, check_aware
 from queue_core.worker_info import WorkerInfo
 
 MAX_FETCHED: Final = 1_000
@@ -146,6 +146,10 @@ class RelationalExpose(Generic[S]):
         """Waiting tasks are due at ``run_at``."""
         check_aware("run_at", run_at)
         return await self._store.write(managing.act, Action.RESCHEDULE, ids, actor, managing.due_at(run_at))
+
+    async def update(self, ids: Sequence[TaskId], change: TaskChange, *, actor: Actor) -> Report:
+        """Waiting tasks become as ``change`` says."""
+        return await self._store.write(managing.act, Action.UPDATE, ids, actor, managing.changed(change))
 
     async def delete(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
         """Finished tasks are removed."""

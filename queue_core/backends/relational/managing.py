@@ -17,7 +17,7 @@ from queue_core.errors import InvalidValue
 from queue_core.expose import Action, Actor, Pushed, Report, Skipped
 from queue_core.ids import QueueName, TaskId
 from queue_core.status import Status
-from queue_core.task import AttemptOutcome
+from queue_core.task import AttemptOutcome, TaskChange
 
 AUDITED_IDS: Final = 100
 """How many task ids one audit entry names."""
@@ -111,6 +111,28 @@ def due_at(moment: datetime) -> Change:
         tx.tally.work.update(target.held.queue for target in targets)
 
     return reschedule
+
+
+def changed(change: TaskChange) -> Change:
+    """As ``change`` says."""
+    values = _stored(change)
+
+    async def update(tx: Transaction, targets: Sequence[Target]) -> None:
+        run_at = values["run_at"]
+        stage = None if run_at is None else DUE if run_at <= tx.now else DUE_LATER
+        await _each(tx, "update", targets, stage=stage, **values)
+        tx.tally.work.update(target.held.queue for target in targets)
+
+    return update
+
+
+def _stored(change: TaskChange) -> dict[str, Any]:
+    """``change`` as ``update.sql`` takes it. ``sets_x``: whether x changes, where None is a value too. Raises InvalidValue."""
+    given = change.given()
+    values: dict[str, Any] = {name: given.get(name) for name in ("args", "codec", "priority", "max_attempts", "timeout")}
+    values |= {name: None if given.get(name) is None else to_us(given[name]) for name in ("run_at", "expires_at")}
+    values |= {name: to_json(given[name]) if given.get(name) else None for name in ("retry", "tags", "metadata")}
+    return values | {f"sets_{name}": name in given for name in ("timeout", "expires_at", "retry", "tags", "metadata")}
 
 
 async def delete(tx: Transaction, targets: Sequence[Target]) -> None:

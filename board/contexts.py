@@ -848,6 +848,8 @@ class FactsPart:
     """Words that its producer gave it."""
     metadata: Payload | None
     """Its metadata; None when there is none."""
+    checkpoint: Payload | None
+    """From where its next attempt goes on; None when nothing was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from board.views.task import find, stored
 from queue_core.expose import InvalidValue, StoreUnavailable, TaskId
 
 VARY = {"Vary": "HX-Request, HX-Target"}
-PARTS = ("arguments", "result", "metadata")
+PARTS = ("arguments", "result", "checkpoint", "metadata")
 PATCH = {"Prinia-Patch": "true"}
 
 

@@ -188,6 +188,14 @@ class Backend(Protocol):
         """Record how far a running attempt is, 0 to 1. Whether the lease held."""
         ...
 
+    async def checkpoint(self, lease: Lease, data: bytes | None) -> bool:
+        """Keep ``data``, which a running attempt gives, for the next attempt of its task; None forgets what was kept. Whether the lease held.
+
+        It replaces what was kept before. It survives failures, crashes, timeouts, kills and retries, and is forgotten when the task is Done.
+        Raises InvalidValue for more than ``MAX_CHECKPOINT`` bytes.
+        """
+        ...
+
     async def kill_requests(self, boot: BootId) -> list[Lease]:
         """The leases of ``boot`` whose Running tasks somebody asked to kill and that are not acked yet."""
         ...

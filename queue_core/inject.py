@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, NewType, Protocol
+from typing import Any, Final, NewType, Protocol, TypeVar, overload
 
+from queue_core.codec import convert
 from queue_core.errors import MissingData
 from queue_core.ids import QueueName, TaskId
 
+T = TypeVar("T")
 AttemptNumber = NewType("AttemptNumber", int)
 """The number of the attempt that runs, 1 for the first; a handler gets it with ``attempt: AttemptNumber = INJECTED``."""
 
@@ -58,6 +60,14 @@ class Hooks(Protocol):
         """Store how far the run is."""
         ...
 
+    def checkpoint(self, value: Any) -> Awaitable[bool]:
+        """Store ``value`` for the next attempt."""
+        ...
+
+    def last_checkpoint(self) -> Any:
+        """What was stored last, as plain values; None for nothing."""
+        ...
+
     def stop_worker(self) -> None:
         """Ask the worker to stop."""
         ...
@@ -98,6 +108,27 @@ class WorkerContext:
         Gives whether the task is still this worker's. Raises InvalidValue for a number outside 0 to 1, StoreUnavailable.
         """
         return self.hooks.progress(fraction, note)
+
+    def checkpoint(self, value: Any) -> Awaitable[bool]:
+        """Keep ``value`` with the task, so that the next attempt can go on from there, whatever ends this one; None forgets what was kept.
+
+        ``async`` handlers await it; plain functions just call it. Once it returns, the value is stored, in place of the one before. A task
+        that is Done keeps none. Gives whether the task is still this worker's: False kept nothing.
+        Raises EncodeError for what the task's codec cannot hold, InvalidValue for more than 1 MiB, StoreUnavailable.
+        """
+        return self.hooks.checkpoint(value)
+
+    @overload
+    def last_checkpoint(self, /) -> Any: ...
+    @overload
+    def last_checkpoint(self, kind: type[T], /) -> T | None: ...
+    def last_checkpoint(self, kind: Any = Any, /) -> Any:
+        """What this attempt or one before kept last by ``checkpoint``, as a ``kind``: ``ctx.last_checkpoint(Place)``. None when nothing was.
+
+        Raises DecodeError for what is no ``kind``, as after its definition has changed.
+        """
+        value = self.hooks.last_checkpoint()
+        return None if value is None else convert(value, kind)
 
     def stop_worker(self) -> None:
         """Ask the worker to stop gracefully; this run is finished first."""

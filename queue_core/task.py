@@ -19,6 +19,8 @@ MAX_CRASHES: Final = 3
 """How many workers may die under a task before it is Killed as ``crashed``."""
 MAX_NAME: Final = 200
 MAX_ARGS: Final = 16 * 1024 * 1024
+MAX_CHECKPOINT: Final = 1024 * 1024
+"""How many bytes a checkpoint may take."""
 ARGS_HEAD: Final = 200
 """How many bytes of its arguments a task's summary holds."""
 MAX_PERIOD: Final = 100 * 365 * 86_400
@@ -245,6 +247,8 @@ class Task(TaskSummary):
     expires_at: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     parent: TaskId | None = None
+    checkpoint: bytes | None = None
+    """From where its next attempt goes on, encoded by ``codec``; a Done task has none."""
 
 
 class Pushed:
@@ -300,6 +304,8 @@ class Claim(NamedTuple):
     """Whether the claim started it already (Running), or it waits for ``start`` (Queued)."""
     crashes: int = 0
     """How many workers died while they held it."""
+    checkpoint: bytes | None = None
+    """What an earlier attempt stored last, to go on from; encoded by ``codec``."""
 
     @property
     def id(self) -> TaskId:
@@ -412,6 +418,12 @@ def check_priority(priority: int) -> None:
     """Raise InvalidValue unless ``priority`` is a whole number from -32,768 to 32,767."""
     if not _is_int(priority) or priority not in PRIORITY_RANGE:
         raise InvalidValue(f"priority must be a whole number from {PRIORITY_RANGE.start} to {PRIORITY_RANGE.stop - 1}, got {priority!r}.")
+
+
+def check_checkpoint(data: bytes | None) -> None:
+    """Raise InvalidValue for more bytes than a checkpoint may take."""
+    if data is not None and len(data) > MAX_CHECKPOINT:
+        raise InvalidValue(f"A checkpoint may take {MAX_CHECKPOINT:,} bytes, got {len(data):,}. Store the data elsewhere and keep its address.")
 
 
 def check_retry(retry: object) -> None:

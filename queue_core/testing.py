@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Iterator
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from queue_core.app import App
+from queue_core.codec import Codec
 from queue_core.definition import TaskDefinition
 from queue_core.errors import ResultTimeout
 from queue_core.events import Event, Idle, TaskEnded
 from queue_core.ids import TaskId, new_task_id
 from queue_core.inject import AttemptNumber, WorkerContext
 from queue_core.middleware import Call, compose, entered, provided
-from queue_core.task import Task
+from queue_core.task import Task, check_checkpoint
 from queue_core.worker.bell import Bell
 from queue_core.worker.executor import Known
 from queue_core.worker.recipes import prepare
@@ -86,12 +87,24 @@ class Inline:
     ending = None
     remaining = None
 
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec) -> None:
         self.extensions: dict[type, Any] = {}
+        self._codec = codec
+        self._checkpoint: bytes | None = None
 
     def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
         """Told to nobody."""
         return Known(True)
+
+    def checkpoint(self, value: Any) -> Awaitable[bool]:
+        """Kept until the end of the run."""
+        self._checkpoint = None if value is None else self._codec.encode(value)
+        check_checkpoint(self._checkpoint)
+        return Known(True)
+
+    def last_checkpoint(self) -> Any:
+        """What was kept last in this run."""
+        return None if self._checkpoint is None else self._codec.decode(self._checkpoint)
 
     def stop_worker(self) -> None:
         """There is none to stop."""
@@ -107,7 +120,7 @@ def _context(task: TaskDefinition[Any, Any]) -> WorkerContext:
         max_attempts=handler.max_attempts,
         metadata={},
         worker="inline",
-        hooks=Inline(),
+        hooks=Inline(task.app.codec),
     )
 
 

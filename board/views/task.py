@@ -152,7 +152,8 @@ def _facts(ask: Ask, task: Task) -> FactsPart:
         *_optional_facts(ask, task),
     ]
     metadata = _payload(ask, task, _metadata(task), "metadata") if task.metadata else None
-    return FactsPart(facts=tuple(facts), tags=tuple(visible(tag) for tag in task.tags), metadata=metadata)
+    checkpoint = None if task.checkpoint is None else _payload(ask, task, task.checkpoint, "checkpoint")
+    return FactsPart(facts=tuple(facts), tags=tuple(visible(tag) for tag in task.tags), metadata=metadata, checkpoint=checkpoint)
 
 
 def _optional_facts(ask: Ask, task: Task) -> list[Fact]:
@@ -190,12 +191,14 @@ def _payload(ask: Ask, task: Task, data: bytes, part: str) -> Payload:
 
 
 def stored(task: Task, part: str) -> tuple[bytes | None, str]:
-    """The bytes of ``arguments``, ``result`` or ``metadata`` and the codec that they are written in."""
+    """The bytes of ``arguments``, ``result``, ``checkpoint`` or ``metadata`` and the codec that they are written in."""
     match part:
         case "arguments":
             return task.args, task.codec
         case "result":
             return task.result, task.codec
+        case "checkpoint":
+            return task.checkpoint, task.codec
         case _:
             return _metadata(task), "json"
 

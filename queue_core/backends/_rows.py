@@ -26,7 +26,7 @@ def summary(row: Row) -> TaskSummary:
 
 def task(row: Row) -> Task:
     """A row of ``SUMMARY`` columns followed by those of the payload."""
-    args, codec, result, timeout, retry_text, key, expires_at, metadata, parent = row[_SUMMARY_COLUMNS:]
+    args, codec, result, timeout, retry_text, key, expires_at, metadata, parent, checkpoint = row[_SUMMARY_COLUMNS:]
     return Task(
         **_summary_fields(row),
         args=args,
@@ -39,6 +39,7 @@ def task(row: Row) -> Task:
         expires_at=moment(expires_at),
         metadata=mapping(metadata),
         parent=parent,
+        checkpoint=checkpoint,
     )
 
 
@@ -73,7 +74,7 @@ def _summary_fields(row: Row) -> dict[str, Any]:
 def claim(row: Row) -> Claim:
     """A row that ``lease`` returned."""
     id, boot, token, queue, name, args, codec, attempts, max_attempts = row[:9]
-    priority, run_at, created_at, timeout, retry_text, metadata, status, crashes, *_ = row[9:]
+    priority, run_at, created_at, timeout, retry_text, metadata, status, crashes, checkpoint, *_ = row[9:]
     started = status == "Running"
     due_at = from_us(run_at)
     return Claim(
@@ -92,6 +93,7 @@ def claim(row: Row) -> Claim:
         mapping(metadata) if metadata else {},
         started,
         crashes,
+        checkpoint,
     )
 
 

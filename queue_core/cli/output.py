@@ -27,4 +27,5 @@ def readable(store: Expose, codec: str, payload: bytes | None) -> Any:
 def task_json(store: Expose, task: Task) -> dict[str, Any]:
     """A task with its payloads decoded."""
     fields: dict[str, Any] = msgspec.to_builtins(task)
-    return fields | {"args": readable(store, task.codec, task.args), "result": readable(store, task.codec, task.result)}
+    payloads = {"args": task.args, "result": task.result, "checkpoint": task.checkpoint}
+    return fields | {name: readable(store, task.codec, payload) for name, payload in payloads.items()}

@@ -124,6 +124,8 @@ def _print_task(store: Expose, task: Task, attempts: Sequence[Attempt], now: dat
     print(f"\nArguments\n{_payload(store, task, task.args)}")
     if task.result is not None:
         print(f"\nResult\n{_payload(store, task, task.result)}")
+    if task.checkpoint is not None:
+        print(f"\nCheckpoint\n{_payload(store, task, task.checkpoint)}")
     if attempts:
         print("\nAttempts")
     for attempt in attempts:

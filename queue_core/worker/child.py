@@ -41,6 +41,21 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The function gives something to keep, and waits until it is stored."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The answer to a Checkpoint. ``error`` is what the function shall raise."""
+
+    held: bool
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StopWorker:
     """The function asked its worker to stop."""
 
@@ -64,10 +79,13 @@ Reply = Returned | Raised
 
 
 class Told:
-    """What ``progress`` gives in a child: nobody waits for the store there."""
+    """What ``progress`` and ``checkpoint`` give in a child, where nobody awaits anything: whether the lease held, as far as is known."""
+
+    def __init__(self, held: bool = True) -> None:
+        self._held = held
 
     def __await__(self) -> Generator[None, None, bool]:
-        return True
+        return self._held
         yield
 
 
@@ -76,10 +94,13 @@ class Uplink:
 
     connection: "Connection[Any, Any] | None" = None
     """Set in the child; None in the worker, where the object is made."""
+    turn = threading.Lock()
+    """Held to talk: a function may start threads."""
     ending = None
     """Unknown: a child is ended from outside."""
 
-    def __init__(self, remaining: float | None) -> None:
+    def __init__(self, remaining: float | None, checkpoint: Any) -> None:
+        self._checkpoint = checkpoint
         self._deadline = None if remaining is None else time.time() + remaining
         self.extensions: dict[type, Any] = {}
 
@@ -93,18 +114,39 @@ class Uplink:
         self._send(Progress(fraction, note))
         return Told()
 
+    def checkpoint(self, value: Any) -> Awaitable[bool]:
+        """Pass it on, and wait for the answer. Raises what storing it raised."""
+        with Uplink.turn:
+            kept = self._ask(Checkpoint(value))
+        if kept.error is not None:
+            raise kept.error
+        self._checkpoint = value if kept.held else self._checkpoint
+        return Told(kept.held)
+
+    def last_checkpoint(self) -> Any:
+        """What came along, or was stored since."""
+        return self._checkpoint
+
     def stop_worker(self) -> None:
         """Pass it on."""
         self._send(StopWorker())
 
     def _send(self, message: Progress | StopWorker) -> None:
         if Uplink.connection is not None:
-            Uplink.connection.send(message)
+            with Uplink.turn:
+                Uplink.connection.send(message)
+
+    def _ask(self, message: Checkpoint) -> Kept:
+        assert Uplink.connection is not None
+        Uplink.connection.send(message)
+        answer = Uplink.connection.recv()
+        assert isinstance(answer, Kept)
+        return answer
 
 
 def portable(value: Any) -> Any:
     """An argument as it can travel into a child: a context is cut off from its worker."""
-    return replace(value, hooks=Uplink(value.remaining)) if isinstance(value, WorkerContext) else value
+    return replace(value, hooks=Uplink(value.remaining, value.hooks.last_checkpoint())) if isinstance(value, WorkerContext) else value
 
 
 def serve(connection: "Connection[Any, Any]") -> None:

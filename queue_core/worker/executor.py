@@ -27,7 +27,7 @@ from queue_core.inject import AttemptNumber, Ending, WorkerContext
 from queue_core.middleware import AckHook, Call, compose, middleware_name
 from queue_core.outcome import Aborted, Ack, Deferred, Errored, Outcome, Released, Stopped, Succeeded, settle
 from queue_core.status import Status
-from queue_core.task import Claim, ErrorInfo
+from queue_core.task import Claim, ErrorInfo, check_checkpoint
 from queue_core.worker.announcer import Announcer
 from queue_core.worker.deadlines import Deadlines
 from queue_core.worker.gates import Gates
@@ -223,10 +223,18 @@ class Executor:
 
     async def progress(self, run: Run, fraction: float, note: str | None) -> bool:
         """Store how far ``run`` is; cancels it when its lease is lost."""
-        held = await self._backend.progress(run.claim.lease, fraction, note)
-        if not held and run.task is not None and not run.task.done():
-            run.end(Ending.LOST)
+        return _still_held(run, await self._backend.progress(run.claim.lease, fraction, note))
+
+    async def checkpoint(self, run: Run, data: bytes | None) -> bool:
+        """Store ``data`` for the attempt after ``run``; cancels it when its lease is lost."""
+        held = _still_held(run, await self._backend.checkpoint(run.claim.lease, data))
+        if held:
+            run.claim = run.claim._replace(checkpoint=data)
         return held
+
+    def codec_of(self, run: Run) -> Codec:
+        """The codec of a task's payloads. Raises DecodeError when it is not known here."""
+        return codec_named(run.claim.codec, self._codecs)
 
     def stop_worker(self) -> None:
         """Ask the worker to stop; from any thread."""
@@ -283,6 +291,17 @@ class RunHooks:
             raise InvalidValue(f"fraction must be from 0 to 1, got {fraction!r}.")
         return self._executor.await_anywhere(self._executor.progress(self.run, fraction, note))
 
+    def checkpoint(self, value: Any) -> Awaitable[bool]:
+        """As ``WorkerContext.checkpoint``."""
+        data = None if value is None else self._executor.codec_of(self.run).encode(value)
+        check_checkpoint(data)
+        return self._executor.await_anywhere(self._executor.checkpoint(self.run, data))
+
+    def last_checkpoint(self) -> Any:
+        """As ``Hooks.last_checkpoint``."""
+        data = self.run.claim.checkpoint
+        return None if data is None else self._executor.codec_of(self.run).decode(data)
+
     def stop_worker(self) -> None:
         """As ``WorkerContext.stop_worker``."""
         self._executor.stop_worker()
@@ -305,6 +324,13 @@ class Known:
     def __await__(self) -> Generator[None, None, bool]:
         return self._value
         yield
+
+
+def _still_held(run: Run, held: bool) -> bool:
+    """Whether the lease of ``run`` held when something was written; ends the run when it did not."""
+    if not held and run.task is not None and not run.task.done():
+        run.end(Ending.LOST)
+    return held
 
 
 def _settle(claim: Claim, outcome: Outcome, ran_for: float) -> Ack:

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from pickle import PicklingError
 from typing import Any, Final, Protocol
 
-from queue_core.errors import GUARD, ChildDied, InvalidValue, WorkerStateError
+from queue_core.errors import GUARD, ChildDied, InvalidValue, PriniaError, WorkerStateError
 from queue_core.handler import Handler
 from queue_core.task import ErrorInfo
 from queue_core.worker import child
@@ -24,6 +24,10 @@ class Listener(Protocol):
 
     def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
         """As ``WorkerContext.progress``; called in a thread."""
+        ...
+
+    def checkpoint(self, value: Any) -> Awaitable[bool]:
+        """As ``WorkerContext.checkpoint``; called in a thread, where it is done once it returns."""
         ...
 
     def stop_worker(self) -> None:
@@ -171,10 +175,28 @@ class _Conversation:
                     process.began = True
                 case child.Progress(fraction, note):
                     self.listener.progress(fraction, note)
+                case child.Checkpoint(value):
+                    process.connection.send(self._keep(value))
                 case child.StopWorker():
                     self.listener.stop_worker()
                 case child.Returned() | child.Raised() as reply:
                     return reply
+
+    def _keep(self, value: Any) -> "child.Kept":
+        try:
+            return child.Kept(_known(self.listener.checkpoint(value)))
+        except PriniaError as error:
+            return child.Kept(False, error)
+
+
+def _known(awaitable: Awaitable[bool]) -> bool:
+    """What ``awaitable`` gives without waiting, as all do that a listener gives outside of its event loop."""
+    try:
+        next(awaitable.__await__())
+    except StopIteration as end:
+        found: bool = end.value
+        return found
+    raise RuntimeError("A listener was called in its event loop; children talk to it in threads only.")
 
 
 def _result(reply: "child.Reply") -> Any:

@@ -192,6 +192,18 @@ async def test_a_megabyte_of_arguments_is_cut_and_can_be_read_whole(client: http
     assert (await client.get(f"/tasks/{task.id}/arguments")).text.count("x") >= 1_000_000
 
 
+async def test_the_checkpoint_of_a_task_is_shown_and_can_be_read_whole(client: httpx2.AsyncClient, connected: Connected) -> None:
+    task = await task_in(connected, Status.RUNNING)
+    assert "Checkpoint" not in (await client.get(f"/tasks/{task.id}")).text
+    assert (await client.get(f"/tasks/{task.id}/checkpoint")).status_code == 404
+    [lease] = await connected.backend.leases(task.boot)
+    await connected.backend.checkpoint(lease, b'{"page":"<b>17</b>"}')
+    page = (await client.get(f"/tasks/{task.id}")).text
+    assert "Checkpoint" in page
+    assert "&lt;b&gt;17" in page
+    assert (await client.get(f"/tasks/{task.id}/checkpoint")).json() == {"page": "<b>17</b>"}
+
+
 async def test_the_error_of_each_attempt_is_shown_with_its_traceback(client: httpx2.AsyncClient, connected: Connected) -> None:
     task = await task_in(connected, Status.FAILED)
     page = (await client.get(f"/tasks/{task.id}")).text

@@ -67,3 +67,16 @@ async def poison(number: int, *, ctx: WorkerContext = INJECTED) -> None:
     """Takes its whole worker down, every time."""
     note("start", number, ctx)
     os._exit(1)
+
+
+@app.task(queue="work")
+async def walk(number: int, pages: int, *, ctx: WorkerContext = INJECTED) -> int:
+    """Goes page by page, and keeps each page that it has done."""
+    first = (ctx.last_checkpoint(int) or 0) + 1
+    note(f"from-{first}", number, ctx)
+    for page in range(first, pages + 1):
+        note(f"page-{page}", number, ctx)
+        await ctx.checkpoint(page)
+        await asyncio.sleep(0.02)
+    note("end", number, ctx)
+    return first

@@ -135,6 +135,26 @@ async def test_a_frozen_worker_changes_nothing_when_it_continues(store_url: str,
         await connected.backend.close()
 
 
+@ON_EVERY_SERVED_STORE
+async def test_a_task_goes_on_from_its_checkpoint_when_its_worker_was_killed(store_url: str, tmp_path: Path) -> None:
+    with site(store_url, tmp_path) as place:
+        connected = await opened(place)
+        (id,) = await push(connected, new("walk", number=1, pages=100))
+        victim = place.worker("victim", concurrency=1)
+        eventually("some pages done", lambda: place.runs("page-20")[1] == 1, site=place)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait(10)
+        kept = await connected.expose.fetch(id)
+        assert kept is not None and kept.checkpoint is not None
+        page = int(kept.checkpoint)
+        assert page >= 19
+        place.worker("heir", concurrency=1)
+        await until(connected, "the task done", lambda counts: counts.done == 1, place)
+        assert place.runs(f"from-{page + 1}")[1] == 1
+        assert all(place.runs(f"page-{done}")[1] == 1 for done in range(1, page + 1)), "no page that was kept is done again"
+        await connected.backend.close()
+
+
 def _noticed(log: str) -> bool:
     """Whether the worker heard that its lease is gone: by its ack, or by the heartbeat that came first."""
     return "The lease of task" in log or "was declared lost" in log

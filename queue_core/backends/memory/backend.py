@@ -17,7 +17,7 @@ from queue_core.errors import InvalidValue, WorkerNameTaken
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.outcome import Ack
 from queue_core.status import Status
-from queue_core.task import Lease, NewTask, Pushed, Task
+from queue_core.task import Lease, NewTask, Pushed, Task, check_checkpoint
 from queue_core.worker_info import Beat, BeatReply, Registration, WorkerState
 
 BATCH: Final = 500
@@ -133,6 +133,15 @@ class MemoryBackend:
             row = leasing.held(state, lease, Status.RUNNING)
             if row is not None:
                 state.change(row, progress=float(fraction), progress_note=note)
+            return row is not None
+
+    async def checkpoint(self, lease: Lease, data: bytes | None) -> bool:
+        """Keep something for the next attempt."""
+        check_checkpoint(data)
+        with self._session.transaction() as state:
+            row = leasing.held(state, lease, Status.RUNNING)
+            if row is not None:
+                state.change(row, checkpoint=data)
             return row is not None
 
     async def kill_requests(self, boot: BootId) -> list[Lease]:

@@ -84,6 +84,7 @@ def _claim(row: Row) -> Claim:
         metadata=task.metadata,
         started=started,
         crashes=task.crashes,
+        checkpoint=task.checkpoint,
     )
 
 
@@ -119,7 +120,7 @@ def ack(state: State, ack: Ack) -> bool:
 def _settle(state: State, row: Row, ack: Ack) -> None:
     changes = _ended(row.task, ack)
     if ack.status is Status.DONE:
-        state.change(row, status=Status.DONE, done_at=state.now, result=ack.result, **changes)
+        state.change(row, status=Status.DONE, done_at=state.now, result=ack.result, checkpoint=None, **changes)
     elif ack.status is Status.KILLED:
         state.kill(row, ack.reason or KillReason.KILLED, **changes)
     elif row.task.kill_requested_at is not None:

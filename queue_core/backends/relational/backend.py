@@ -8,13 +8,13 @@ from queue_core.backend import Rescued, Retention
 from queue_core.backends.relational import workers
 from queue_core.backends.relational.expiry import expire_waiting
 from queue_core.backends.relational.hub import WorkerBell
-from queue_core.backends.relational.leases import progress, release, start
+from queue_core.backends.relational.leases import checkpoint, progress, release, start
 from queue_core.backends.relational.retaining import prune
 from queue_core.backends.relational.transaction import Store
 from queue_core.backends.relational.waiting import wait_for
 from queue_core.errors import InvalidValue
 from queue_core.ids import BootId, QueueName, TaskId
-from queue_core.task import Lease, Task
+from queue_core.task import Lease, Task, check_checkpoint
 from queue_core.worker_info import Registration
 
 S = TypeVar("S", bound=Store)
@@ -71,6 +71,11 @@ class RelationalBackend(Generic[S]):
         if not 0 <= fraction <= 1:
             raise InvalidValue(f"progress must be between 0 and 1, got {fraction!r}.")
         return await self._store.write_lightly(progress, lease, fraction, note)
+
+    async def checkpoint(self, lease: Lease, data: bytes | None) -> bool:
+        """Keep something for the next attempt."""
+        check_checkpoint(data)
+        return await self._store.write(checkpoint, lease, data)
 
     async def kill_requests(self, boot: BootId) -> list[Lease]:
         """The leases whose kill was asked for."""

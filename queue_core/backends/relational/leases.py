@@ -1,4 +1,4 @@
-"""What a worker does with the tasks that it was leased: start, give back, say how far they are."""
+"""What a worker does with the tasks that it was leased: start, give back, say how far they are, keep a checkpoint."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -37,6 +37,14 @@ async def _queued(tx: Transaction, leases: Sequence[Lease]) -> dict[str, Held]:
 async def progress(tx: Transaction, lease: Lease, fraction: float, note: str | None) -> bool:
     """Record how far an attempt is; see ``Backend.progress``."""
     row = await tx.row("progress", id=lease.id, boot=lease.boot, token=lease.token, fraction=fraction, note=note)
+    if row is not None:
+        tx.tally.touch(row[0])
+    return row is not None
+
+
+async def checkpoint(tx: Transaction, lease: Lease, data: bytes | None) -> bool:
+    """Keep something for the next attempt; see ``Backend.checkpoint``."""
+    row = await tx.row("checkpoint", id=lease.id, boot=lease.boot, token=lease.token, data=data)
     if row is not None:
         tx.tally.touch(row[0])
     return row is not None

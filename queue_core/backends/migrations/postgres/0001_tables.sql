@@ -45,7 +45,8 @@ CREATE TABLE prinia_tasks (
   progress_note text,
   error text,
   args bytea NOT NULL,
-  result bytea
+  result bytea,
+  checkpoint bytea
 )
 -- Rows come and go fast: clean up after a hundredth of them has changed, not a fifth.
 WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.05);

@@ -51,6 +51,7 @@ BEGIN
       ran_us = ack.ran,
       attempts = task.attempts - CASE WHEN ack.uses THEN 0 ELSE 1 END,
       result = ack.result,
+      checkpoint = CASE WHEN ack.status <> 'Done' THEN task.checkpoint END,
       error = CASE WHEN ack.status = 'Done' THEN NULL ELSE coalesce(ack.line, task.error) END,
       lease = task.lease + 1
     FROM (

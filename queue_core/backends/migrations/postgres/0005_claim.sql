@@ -35,6 +35,7 @@ RETURNS TABLE (
   metadata text,
   status text,
   crashes integer,
+  checkpoint bytea,
   seq bigint,
   next_due bigint,
   overdue boolean
@@ -182,8 +183,8 @@ BEGIN
   )
   SELECT
     leased.id, leased.boot, leased.lease, leased.queue, leased.name, leased.args, leased.codec, leased.attempts, leased.max_attempts,
-    leased.priority, leased.run_at, leased.created_at, leased.timeout, leased.retry, leased.metadata, leased.status, leased.crashes, leased.seq,
-    NULL::bigint, NULL::boolean
+    leased.priority, leased.run_at, leased.created_at, leased.timeout, leased.retry, leased.metadata, leased.status, leased.crashes,
+    leased.checkpoint, leased.seq, NULL::bigint, NULL::boolean
   FROM leased
   ORDER BY leased.place;
   GET DIAGNOSTICS n = ROW_COUNT;

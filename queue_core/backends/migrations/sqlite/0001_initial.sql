@@ -37,7 +37,8 @@ CREATE TABLE prinia_tasks (
   tags TEXT,
   metadata TEXT,
   args BLOB NOT NULL,
-  result BLOB
+  result BLOB,
+  checkpoint BLOB
 ) STRICT;
 
 -- What can be claimed now, in claim order, with all that choosing needs; stage is there only so that the row need not be read.

@@ -8,5 +8,6 @@ SET
   ran_us = :ran_us,
   result = :result,
   error = NULL,
+  checkpoint = NULL,
   lease = lease + 1
 WHERE seq = :seq

@@ -1,9 +1,7 @@
 """The stores of a board, opened at the first request and closed with the event loop that they were opened on."""
 
 import asyncio
-import shlex
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any, Final, cast
 
 from queue_core.expose import Expose, InvalidValue, StoreUnavailable, connect
@@ -27,32 +25,12 @@ def stores_of(source: object) -> dict[str, Expose]:
 def _store(source: object) -> Expose:
     """An Expose, or what has one, or the URL of one."""
     if isinstance(source, str):
-        return cast("Expose", Found(connect(source).expose, source))
+        return connect(source, create=False).expose
     inner = getattr(source, "expose", None)
     found = source if inner is None else inner
     if not callable(getattr(found, "list_queues", None)) or not callable(getattr(found, "watch", None)):
         raise InvalidValue(f"A board shows an App, an Expose, the URL of a store, or a dict of these by name; got {type(source).__name__}.")
     return cast("Expose", found)
-
-
-class Found:
-    """A store as its URL names it: the board opens it where it is, and makes none, because that would hide a mistyped name."""
-
-    def __init__(self, store: Expose, url: str) -> None:
-        self._store, self._url = store, url
-
-    async def open(self) -> None:
-        """Open it. Raises StoreUnavailable, also where its file has still to be made."""
-        if self._is_missing():
-            cure = f"Check the name, or make one: prinia migrate --store {shlex.quote(self._url)}"
-            raise StoreUnavailable(f"There is no store at {self._store.location}. {cure}")
-        await self._store.open()
-
-    def _is_missing(self) -> bool:
-        return self._store.kind == "SQLite" and not Path(self._store.location).exists()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
 
 
 class Opening:

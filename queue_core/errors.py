@@ -1,5 +1,6 @@
 """Every error that Prinia raises. The message names the thing, the rule, the value and the cure."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -40,6 +41,13 @@ class StoreUnavailable(PriniaError, ConnectionError):
     One exception: where the connection to a server broke in the very moment of storing, it may be stored. The same NewTask can be
     pushed again without harm: its id is then either new, or refused as taken.
     """
+
+
+class StoreMissing(StoreUnavailable):
+    """There is no store where its URL says, and this was not to make one."""
+
+    def __init__(self, where: object, url: str) -> None:
+        super().__init__(f"There is no store at {where}. Check the name, or make one: prinia migrate --store {shlex.quote(url)}")
 
 
 class UnknownScheme(InvalidValue):

@@ -474,17 +474,19 @@ def without_password(url: str) -> str:
     return f"{before}{separator}{user}{colon}{'…' if colon else ''}{at}{re.sub('(?<=[?&]password=)[^&]*', '…', host)}"
 
 
-def connect(url: str, *, codecs: Mapping[str, Codec] = CODECS, **options: Any) -> Connected:
+def connect(url: str, *, create: bool = True, codecs: Mapping[str, Codec] = CODECS, **options: Any) -> Connected:
     """The store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://host/database``, ``memory://``), not yet opened.
 
-    ``codecs``: what stored payloads are shown with, by name. ``options`` go to the backend. Raises UnknownScheme for a URL that no backend serves.
+    ``create``: opening it makes it where there is none; without that it raises StoreUnavailable, so that a mistyped name is not answered from a
+    fresh, empty store. ``codecs``: what stored payloads are shown with, by name. ``options`` go to the backend. Raises UnknownScheme for a URL that
+    no backend serves.
     """
     scheme, separator, _ = str(url).partition("://")
     if not separator or scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in sorted(SCHEMES))
         raise UnknownScheme(f"The store URL must start with one of {known}, got {without_password(str(url))!r}. A SQLite file is sqlite:///tasks.db.")
     module, _, function = SCHEMES[scheme].partition(":")
-    return cast("Connected", getattr(importlib.import_module(module), function)(url, codecs=codecs, **options))
+    return cast("Connected", getattr(importlib.import_module(module), function)(url, create=create, codecs=codecs, **options))
 
 
 __all__ = [

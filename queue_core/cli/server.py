@@ -9,6 +9,7 @@ import asyncpg
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.failures import DRIVER_ERRORS
 from queue_core.backends.postgres.line import Connection, connect, end
+from queue_core.backends.postgres.schema import is_made
 
 
 def is_absent(address: Address) -> bool:
@@ -21,7 +22,7 @@ def is_absent(address: Address) -> bool:
 
 async def _is_absent(address: Address) -> bool:
     async with reading(address) as connection:
-        return not await has_tables(connection, address.schema)
+        return not await is_made(connection, address.schema)
 
 
 @asynccontextmanager
@@ -41,14 +42,3 @@ async def reached(address: Address) -> Connection:
         return await connect(address, "looks")
     except asyncpg.TargetServerAttributeNotMatched:
         return await connect(address, "looks", writing=False)
-
-
-async def has_tables(connection: Connection, schema: str) -> bool:
-    """Whether Prinia's tables are in ``schema``, as far as the list of its migrations tells. Asks the catalogue, which everybody may read."""
-    return bool(
-        await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname = 'migrations' AND relnamespace = "
-            "(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1))",
-            schema,
-        )
-    )

@@ -4,14 +4,13 @@ import argparse
 import asyncio
 import getpass
 import os
-import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from queue_core.cli.failure import CommandFailed, UsageError
-from queue_core.expose import Actor, Connected, Expose, connect, without_password
+from queue_core.cli.failure import UsageError
+from queue_core.expose import Actor, Connected, Expose, connect
 
 if TYPE_CHECKING:
     from queue_core.app import App
@@ -31,19 +30,14 @@ def named(args: argparse.Namespace) -> str:
 def connection(store: str, *, create: bool = False) -> Connected:
     """Both contracts of ``store``, not yet opened. ``create``: it may be made where there is none.
 
-    Raises UsageError for what is not a store, CommandFailed where there is none yet: a command with a mistyped name must
-    not answer from a fresh, empty store. Not inside a running event loop.
+    Raises UsageError for what is not a store. Not inside a running event loop.
     """
     app = app_named(store)
     if app is not None:
         return Connected(backend=app.backend, expose=app.expose)
     if store.startswith("memory:"):
         raise UsageError("memory:// lives inside one process, and this is another one. Use sqlite:///tasks.db to share a store.")
-    connected = connect(store)  # raises for what is no URL of a store
-    if not create and is_missing(store):
-        where, shown = sqlite_file(store) or connected.expose.location, shlex.quote(without_password(store))
-        raise CommandFailed(f"There is no store at {where}. Check the name, or make one: prinia migrate --store {shown}")
-    return connected
+    return connect(store, create=create)
 
 
 def is_missing(store: str) -> bool:

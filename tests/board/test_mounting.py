@@ -147,6 +147,18 @@ async def test_a_board_on_a_missing_file_says_so_and_makes_none(tmp_path: Path) 
         assert (await client.get("/tasks")).status_code == 200
 
 
+@pytest.mark.postgres
+async def test_a_board_on_a_missing_schema_says_so_and_makes_none(fresh_postgres_store: str) -> None:
+    async with client_of(Board(fresh_postgres_store)) as client:
+        answer = await client.get("/")
+        assert answer.status_code == 503
+        assert "There is no store at postgresql://" in answer.text
+        made = connect(fresh_postgres_store).expose
+        await made.open()
+        await made.close()
+        assert (await client.get("/tasks")).status_code == 200
+
+
 async def test_a_store_given_by_its_url_is_opened_at_the_first_request_and_closed_with_the_loop(made_url: str) -> None:
     board = Board(made_url)
     store = board._sites[0].store

@@ -14,11 +14,13 @@ from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
 
 
-def connect(url: str = "memory://", *, codecs: Mapping[str, Codec] = CODECS, clock: Clock | None = None, **unknown: Any) -> Connected:
+def connect(
+    url: str = "memory://", *, create: bool = True, codecs: Mapping[str, Codec] = CODECS, clock: Clock | None = None, **unknown: Any
+) -> Connected:
     """The memory store at ``url``, not yet opened. It is shared within this process and ends with it.
 
     ``memory://`` is a fresh store each time; ``memory://name`` is one store for all who say that name, in the time of the ``clock`` that the
-    first of them gave. Raises InvalidValue for options that it does not know.
+    first of them gave. There is always one, so ``create`` says nothing here. Raises InvalidValue for options that it does not know.
     """
     if unknown:
         raise InvalidValue(f"A memory store has only the option clock, got {', '.join(sorted(unknown))}.")

@@ -10,9 +10,10 @@ from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
 
 
-def connect(url: str, *, codecs: Mapping[str, Codec] = CODECS, clock: Clock | None = None, **unknown: Any) -> Connected:
+def connect(url: str, *, create: bool = True, codecs: Mapping[str, Codec] = CODECS, clock: Clock | None = None, **unknown: Any) -> Connected:
     """The store that ``url`` names, not yet opened: ``postgresql://user:password@host:5432/database``.
 
+    ``create``: whether opening it makes its tables where there are none.
     ``?schema=NAME`` after it chooses the schema that holds the tables (``prinia``), ``?mode=poll`` works through a transaction pooler.
 
     Raises InvalidValue for a URL that cannot be used, for options that a PostgreSQL store does not have, and when the driver is not installed.
@@ -27,5 +28,5 @@ def connect(url: str, *, codecs: Mapping[str, Codec] = CODECS, clock: Clock | No
     from queue_core.backends.postgres.expose import PostgresExpose
     from queue_core.backends.postgres.stores import Stores
 
-    store = Stores(address_of(url), clock)
+    store = Stores(address_of(url), clock, create=create)
     return Connected(PostgresBackend(store), PostgresExpose(store, codecs))

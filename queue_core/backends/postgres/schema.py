@@ -43,6 +43,11 @@ async def _apply(connection: Connection, address: Address) -> None:
             await connection.execute(qualified("INSERT INTO prinia_migrations (number, name) VALUES ($1, $2)", address.schema), number, name)
 
 
+async def is_made(connection: Connection, schema: str) -> bool:
+    """Whether Prinia's tables are in ``schema``, as far as the list of its migrations tells. Asks the catalogue, which everybody may read."""
+    return bool(await connection.fetchval(_IS_TABLE, schema))
+
+
 async def identity_of(connection: Connection, schema: str) -> str:
     """What tells the store from every other. Raises asyncpg's errors."""
     return str(await connection.fetchval(qualified("SELECT id FROM prinia_identity", schema)))
@@ -75,6 +80,6 @@ async def _check(connection: Connection, address: Address) -> None:
 
 
 async def _missing(connection: Connection, schema: str) -> list[tuple[int, str, str]]:
-    known = await connection.fetchval(_IS_TABLE, schema)
+    known = await is_made(connection, schema)
     seen = {row[0] for row in await connection.fetch(qualified("SELECT number FROM prinia_migrations", schema))} if known else set()
     return [migration for migration in migrations("postgres") if migration[0] not in seen]

@@ -21,7 +21,7 @@ from queue_core.backends.postgres.line import Connection, Line, connect, end, no
 from queue_core.backends.postgres.pulse import Pulse
 from queue_core.backends.postgres.pusher import Pusher
 from queue_core.backends.postgres.reader import Reader
-from queue_core.backends.postgres.schema import identity_of, migrate
+from queue_core.backends.postgres.schema import identity_of, is_made, migrate
 from queue_core.backends.postgres.signals import Signals
 from queue_core.backends.postgres.transaction import Transaction
 from queue_core.backends.relational.expiry import expire_waiting
@@ -29,7 +29,7 @@ from queue_core.backends.relational.hub import Hub
 from queue_core.backends.relational.tally import Changes
 from queue_core.backends.relational.transaction import Operation
 from queue_core.clock import Clock, HandWoundClock, from_us, to_us
-from queue_core.errors import NotConnected
+from queue_core.errors import NotConnected, StoreMissing
 from queue_core.expose import Topic
 
 T = TypeVar("T")
@@ -41,8 +41,9 @@ class Store:
 
     indexes_places = False
 
-    def __init__(self, address: Address, clock: Clock | None) -> None:
+    def __init__(self, address: Address, clock: Clock | None, *, create: bool = True) -> None:
         self.address = address
+        self._create = create
         self.clock = clock
         self.hub = Hub(self._listeners_changed)
         self._opening = asyncio.Lock()
@@ -56,26 +57,18 @@ class Store:
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""
         loop = asyncio.get_running_loop()
-        if self._is_open and self._loop is not loop:
-            self._leave()
         async with self._opening:
             if not self._is_open:
                 await self._migrate()
                 await self._connect()
                 self._loop, self._opened_in, self._is_open = loop, os.getpid(), True
 
-    def _leave(self) -> None:
-        """Forget connections that belonged to an event loop which is gone."""
-        if self._loop is not None and not self._loop.is_closed():
-            raise NotConnected(f"The store {self.address.shown} is open in another event loop. Use it there, or make another App for this one.")
-        self._is_open = False
-        self._opening = asyncio.Lock()
-        self._pulse.close()
-
     async def _migrate(self) -> None:
         with explained(self.address, opening=True):
             connection = await connect(self.address, "migrations")
             try:
+                if not self._create and not await is_made(connection, self.address.schema):
+                    raise StoreMissing(self.address.shown, self.address.shown)
                 await migrate(connection, self.address)
                 self.identity = await identity_of(connection, self.address.schema)
             finally:
@@ -103,10 +96,17 @@ class Store:
             if self._opened_in != os.getpid() or self._loop is not asyncio.get_running_loop():
                 return  # a forked child, or another event loop: the connections are not ours to close
             self.hub.close()
-            await asyncio.gather(self.pusher.close(), self.acker.close(), self.folding.close())
-            await self._signals.close()
-            lines = (self._desk, self._pushes, self._claims, self._acks)
-            await asyncio.gather(*(line.close() for line in lines), self._reader.close(), asyncio.to_thread(self._pulse.close))
+            disconnecting = asyncio.ensure_future(self._disconnect())
+            try:
+                await asyncio.shield(disconnecting)
+            finally:
+                await asyncio.wait([disconnecting])  # also when this is cancelled: nobody could do it again
+
+    async def _disconnect(self) -> None:
+        await asyncio.gather(self.pusher.close(), self.acker.close(), self.folding.close())
+        await self._signals.close()
+        lines = (self._desk, self._pushes, self._claims, self._acks)
+        await asyncio.gather(*(line.close() for line in lines), self._reader.close(), asyncio.to_thread(self._pulse.close))
 
     def check_open(self) -> None:
         """Raise NotConnected while the store is not open, and in a process or event loop that did not open it."""

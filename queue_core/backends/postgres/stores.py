@@ -36,13 +36,13 @@ class Stores:
 
     indexes_places = Store.indexes_places
 
-    def __init__(self, address: Address, clock: Clock | None) -> None:
-        self.address, self.clock = address, clock
+    def __init__(self, address: Address, clock: Clock | None, *, create: bool = True) -> None:
+        self.address, self.clock, self._create = address, clock, create
         self._lock = threading.Lock()
         self._forget_all()
 
     def _forget_all(self) -> None:
-        self._own = Store(self.address, self.clock)
+        self._own = Store(self.address, self.clock, create=self._create)
         self._owner: Loop | None = None
         self._room: Room | None = None
         self._pid = os.getpid()
@@ -60,10 +60,10 @@ class Stores:
             if self._pid != os.getpid():
                 self._forget_all()  # a forked child: threads and connections are its parent's
             if self._owner is None and self._room is None:
-                self._own, self._owner = Store(self.address, self.clock), loop
+                self._own, self._owner = Store(self.address, self.clock, create=self._create), loop
             if loop is self._owner:
                 return None
-            self._room = self._room or Room(self.address, self.clock)
+            self._room = self._room or Room(self.address, self.clock, create=self._create)
             self._room.admit(loop)
             return self._room
 
@@ -171,11 +171,11 @@ class Stores:
 class Room:
     """A store in a thread of its own, for event loops that are its guests."""
 
-    def __init__(self, address: Address, clock: Clock | None) -> None:
+    def __init__(self, address: Address, clock: Clock | None, *, create: bool) -> None:
         self._loop = asyncio.new_event_loop()
         self._guests: dict[Loop, set[asyncio.Future[Any]]] = {}
         """With what is under way for each of them."""
-        self.store = _StoreOfGuests(address, clock, self._loop)
+        self.store = _StoreOfGuests(address, clock, self._loop, create=create)
         self._end = asyncio.Event()
         self._thread = threading.Thread(target=self._live, name="prinia-guests", daemon=True)
         self._thread.start()
@@ -235,9 +235,9 @@ class Room:
 class _StoreOfGuests(Store):
     """A store whose listeners are in other event loops than its connections."""
 
-    def __init__(self, address: Address, clock: Clock | None, home: Loop) -> None:
+    def __init__(self, address: Address, clock: Clock | None, home: Loop, *, create: bool) -> None:
         self._home = home
-        super().__init__(address, clock)
+        super().__init__(address, clock, create=create)
 
     def check_open(self) -> None:
         if asyncio.get_running_loop() is self._home:

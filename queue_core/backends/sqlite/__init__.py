@@ -15,9 +15,15 @@ from queue_core.expose import Connected
 
 
 def connect(
-    url: str, *, codecs: Mapping[str, Codec] = CODECS, clock: Clock | None = None, synchronous: Synchronous = "full", **unknown: Any
+    url: str,
+    *,
+    create: bool = True,
+    codecs: Mapping[str, Codec] = CODECS,
+    clock: Clock | None = None,
+    synchronous: Synchronous = "full",
+    **unknown: Any,
 ) -> Connected:
-    """The store in the file that ``url`` names, not yet opened; the file is made when it is.
+    """The store in the file that ``url`` names, not yet opened; the file is made when it is, if ``create``.
 
     ``synchronous``: ``full`` survives a power failure; ``normal`` may then lose the last moments, but never breaks the file. Raises
     InvalidValue for a URL that names no usable file, and for options that a SQLite store does not have.
@@ -27,5 +33,5 @@ def connect(
     if synchronous not in ("full", "normal"):
         raise InvalidValue(f"synchronous must be 'full' or 'normal', got {synchronous!r}.")
     check_version()
-    store = Store(path_of(url), clock or SystemClock(), synchronous)
+    store = Store(path_of(url), clock or SystemClock(), synchronous, create=create)
     return Connected(SqliteBackend(store), SqliteExpose(store, codecs))

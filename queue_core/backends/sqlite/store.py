@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote
 
 from queue_core.backends._rows import Row
 from queue_core.backends.relational.hub import Hub
@@ -22,7 +23,7 @@ from queue_core.backends.sqlite.signals import Signals
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.backends.sqlite.writer import Writer
 from queue_core.clock import Clock, HandWoundClock
-from queue_core.errors import NotConnected, PriniaError
+from queue_core.errors import NotConnected, PriniaError, StoreMissing
 from queue_core.loops import Loops
 
 T = TypeVar("T")
@@ -34,8 +35,9 @@ class Store:
 
     indexes_places = True
 
-    def __init__(self, path: Path, clock: Clock, synchronous: Synchronous) -> None:
+    def __init__(self, path: Path, clock: Clock, synchronous: Synchronous, *, create: bool = True) -> None:
         self.path = path
+        self._create = create
         self.clock = clock
         self._synchronous: Synchronous = synchronous
         self._writer: Writer | None = None
@@ -61,6 +63,8 @@ class Store:
             self._loops.enter(loop)
 
     def _start(self) -> None:
+        if not self._create and not self.path.exists():
+            raise StoreMissing(self.path, f"sqlite:///{quote(str(self.path))}")
         signals = Signals(self.path, self.hub, self._nudge)
         writer = Writer(self.path, self.clock, self._synchronous, signals)
         writer.start()

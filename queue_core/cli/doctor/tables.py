@@ -8,10 +8,9 @@ import asyncpg
 
 from queue_core.backends._statements import migrations
 from queue_core.backends.postgres.line import Connection
-from queue_core.backends.postgres.schema import qualified
+from queue_core.backends.postgres.schema import is_made, qualified
 from queue_core.cli.doctor import sessions
 from queue_core.cli.doctor.finding import Examined, Finding, Waiting
-from queue_core.cli.server import has_tables
 from queue_core.cli.words import duration, many
 from queue_core.expose import WorkerState
 
@@ -90,7 +89,7 @@ async def _right_to_create(connection: Connection, schema: str) -> Finding:
 
 async def _schema(connection: Connection, schema: str) -> Finding:
     known = {number for number, _, _ in migrations("postgres")}
-    if not await has_tables(connection, schema):
+    if not await is_made(connection, schema):
         return Finding("schema", f"no tables of Prinia are in the schema {schema}", "Is this the right database and schema? If so: prinia migrate")
     applied = {row[0] for row in await connection.fetch(qualified("SELECT number FROM prinia_migrations", schema))}
     if missing := known - applied:

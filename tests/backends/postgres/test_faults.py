@@ -89,3 +89,19 @@ async def test_of_two_workers_of_one_name_that_register_at_the_same_moment_one_i
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Rescued", "WorkerNameTaken"], outcomes
     for store in stores:
         await store.backend.close()
+
+
+@pytest.mark.parametrize("moment", range(12))
+async def test_a_store_whose_closing_is_cancelled_leaves_no_connection_behind(postgres_store: str, moment: int) -> None:
+    store = connect(postgres_store)
+    await store.backend.open()
+    await store.backend.push([new_task()])
+    here = store.backend._store.here
+    closing = asyncio.ensure_future(store.backend.close())
+    for _ in range(moment):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    await store.backend.close()
+    assert [line._connection for line in (here._desk, here._pushes, here._claims, here._acks)] == [None] * 4
+    assert not here._signals._background

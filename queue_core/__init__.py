@@ -28,7 +28,7 @@ from queue_core.errors import (
 )
 from queue_core.handle import TaskHandle
 from queue_core.ids import QueueName, TaskId
-from queue_core.inject import INJECTED, AttemptNumber, Data, Ending, WorkerContext
+from queue_core.inject import INJECTED, AttemptNumber, Data, Depends, Ending, Meta, Metadata, Progress, WorkerContext
 from queue_core.middleware import AckHook, Call, Gate, Middleware, Next
 from queue_core.status import KillReason, Status
 from queue_core.task import NewTask, Task, TaskChange
@@ -47,6 +47,7 @@ __all__ = [
     "Data",
     "DecodeError",
     "DeferredError",
+    "Depends",
     "Ending",
     "Gate",
     "HandWoundClock",
@@ -54,12 +55,15 @@ __all__ = [
     "InvalidValue",
     "JsonCodec",
     "KillReason",
+    "Meta",
+    "Metadata",
     "Middleware",
     "MissingData",
     "MsgPackCodec",
     "NewTask",
     "Next",
     "PriniaError",
+    "Progress",
     "QueueName",
     "ResultTimeout",
     "Retention",

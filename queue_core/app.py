@@ -2,8 +2,8 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast, overload
 
 from queue_core.backend import Backend
@@ -15,6 +15,7 @@ from queue_core.expose import Expose, connect
 from queue_core.handle import TaskHandle
 from queue_core.handler import DEFAULT_RETRY, Executor, Handler, place_of
 from queue_core.ids import QueueName, TaskId
+from queue_core.inject import Depends
 from queue_core.loops import Loops, running
 from queue_core.middleware import AckHook, Middleware, checked
 from queue_core.registry import Registry
@@ -86,6 +87,8 @@ class App:
         """Its definitions by name."""
         self.data: dict[type, Any] = {}
         """What handlers get by type; ``provide`` adds to it."""
+        self.overrides: Mapping[Callable[..., Any], Callable[..., Any]] = {}
+        """Dependencies of handlers by what takes their place; ``override`` sets it."""
         self.middleware: tuple[Middleware, ...] = checked(middleware)
         """Around every run of its tasks, the first outermost."""
         self.on_ack: tuple[AckHook, ...] = _several(on_ack)
@@ -204,6 +207,21 @@ class App:
         self.data[kind or type(value)] = value
         return value
 
+    @contextmanager
+    def override(self, dependency: Callable[..., Any], replacement: Callable[..., Any]) -> Iterator[None]:
+        """Let ``replacement`` take the place of ``dependency`` for workers that are made, and tasks that run inline, within the block. For tests.
+
+        ``replacement`` may be any function that Depends takes, with other parameters too. Raises InvalidValue for what cannot be called.
+
+        >>> with App("memory://").override(open_session, lambda: FakeSession()): ...  # doctest: +SKIP
+        """
+        before = self.overrides
+        self.overrides = {**before, Depends(dependency).function: Depends(replacement).function}
+        try:
+            yield
+        finally:
+            self.overrides = before
+
     # --- pushing -------------------------------------------------------------------------------------
 
     async def push(self, tasks: Sequence[NewTask], connection: Any = None) -> list[Pushed]:
@@ -270,7 +288,17 @@ class App:
 
         given = self.data | {type(value): value for value in data}
         layers, hooks = (*self.middleware, *middleware), (*self.on_ack, *_several(on_ack))
-        return Worker(name, self.backend, self.registry, data=given, codecs=self.codecs, middleware=layers, on_ack=hooks, **options)
+        return Worker(
+            name,
+            self.backend,
+            self.registry,
+            data=given,
+            middleware=layers,
+            on_ack=hooks,
+            overrides=self.overrides,
+            codecs=self.codecs,
+            **options,
+        )
 
     async def work(self, name: str | None = None, **options: Any) -> None:
         """Run a worker until it is stopped by SIGTERM or SIGINT; a second one cancels what runs. For programs that do nothing else."""

@@ -144,6 +144,10 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+class MetadataError(AbortError, DecodeError):
+    """The metadata of a task lacks what its handler asks for, or does not fit. The task ends Killed, because another run would find the same."""
+
+
 class UnstorableResult(AbortError):
     """What a handler returned cannot be encoded by the codec of its task. The task ends Killed, because another run would return the same."""
 

@@ -1,17 +1,21 @@
-"""What a handler may ask for beside its stored arguments: data that the worker was given, and facts about its own run."""
+"""What a handler may ask for beside its stored arguments: data, facts about its own run, the task's metadata, and dependencies."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NewType, Protocol, TypeVar, overload
 
 from queue_core.codec import convert
-from queue_core.errors import MissingData
+from queue_core.errors import InvalidValue, MissingData
 from queue_core.ids import QueueName, TaskId
 
 T = TypeVar("T")
 AttemptNumber = NewType("AttemptNumber", int)
 """The number of the attempt that runs, 1 for the first; a handler gets it with ``attempt: AttemptNumber = INJECTED``."""
+
+Metadata = NewType("Metadata", Mapping[str, Any])
+"""All metadata of the task; a handler gets it with ``metadata: Metadata = INJECTED``."""
 
 INJECTED: Final[Any] = type("Injected", (), {"__repr__": lambda _: "INJECTED"})()
 """Default of a parameter that the worker fills in, so that ``push`` and the type checkers do not ask for it."""
@@ -23,6 +27,48 @@ class Data:
 
     >>> async def send(user_id: int, *, smtp: Annotated[Smtp, Data()] = INJECTED) -> None: ...  # doctest: +SKIP
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Marks a parameter that gets one entry of the task's metadata, as the annotated type.
+
+    Without the entry it gets its default, if it has another than INJECTED. An entry that is missing or does not fit ends the task: it is Killed
+    with a MetadataError, because another attempt would find the same.
+
+    >>> async def send(user_id: int, *, trace: Annotated[TraceInfo, Meta("trace")] = INJECTED) -> None: ...  # doctest: +SKIP
+    """
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Depends:
+    """Marks a parameter that gets what ``function`` gives, made anew for each run of the handler.
+
+    ``function`` is an ordinary or async function, or a generator of either kind that yields once: what follows its ``yield`` is the clean-up,
+    which comes after the handler, also after errors, time limits and kills, and before the end is stored. Such an end is raised at the
+    ``yield``. A generator cannot make it undone: it counts although clean-up swallows it or fails itself. Clean-up that fails after
+    a success makes a failure of it.
+
+    ``function`` may itself ask for Data, facts, Meta and Depends; it takes nothing else without a default. Handlers and functions that
+    depend on the same one share what it gave, within a run; ``cached=False`` makes one for each.
+
+    Plain functions run where the handler does, in its thread too, except those that an async one needs; async ones run on the event
+    loop. For a handler in a child process all of them run in the worker, and what they give must be picklable.
+
+    Raises InvalidValue for what cannot be called.
+
+    >>> async def store(order: Order, session: Annotated[Session, Depends(open_session)] = INJECTED) -> None: ...  # doctest: +SKIP
+    """
+
+    function: Callable[..., Any]
+    _: KW_ONLY
+    cached: bool = True
+
+    def __post_init__(self) -> None:
+        if not callable(self.function) or not isinstance(self.function, Hashable):
+            raise InvalidValue(f"Depends needs a function, got {self.function!r}.")
 
 
 class Ending(StrEnum):
@@ -83,6 +129,13 @@ class WorkerContext:
     attempt: AttemptNumber
     max_attempts: int
     metadata: Mapping[str, Any]
+    priority: int
+    run_at: datetime
+    """When this attempt came due."""
+    created_at: datetime
+    """When the task was pushed."""
+    crashes: int
+    """How many workers died while they held the task."""
     worker: str
     """Name of the worker."""
     hooks: Hooks
@@ -135,8 +188,22 @@ class WorkerContext:
         self.hooks.stop_worker()
 
 
-FACTS: Final[Mapping[Any, Callable[[WorkerContext], Any]]] = {
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Reports how far a run is: ``await progress(0.4, "almost half")``. Asked for by a parameter of this type; plain functions just call it."""
+
+    context: WorkerContext
+
+    def __call__(self, fraction: float, note: str | None = None) -> Awaitable[bool]:
+        """As ``WorkerContext.progress``."""
+        return self.context.progress(fraction, note)
+
+
+Fact = Callable[[WorkerContext], Any]
+FACTS: Final[Mapping[Any, Fact]] = {
     WorkerContext: lambda context: context,
+    Progress: Progress,
+    Metadata: lambda context: context.metadata,
     AttemptNumber: lambda context: context.attempt,
     TaskId: lambda context: context.task_id,
     QueueName: lambda context: context.queue,

@@ -2,15 +2,18 @@
 
 import inspect
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 from queue_core.codec import Codec, convert
 from queue_core.errors import DecodeError, EncodeError, InvalidValue
-from queue_core.inject import FACTS, INJECTED, Data, WorkerContext
+from queue_core.inject import FACTS, INJECTED, Data, Depends, Meta, Progress, WorkerContext
 
-_MISSING: Final = object()
+_MARKS: Final = (Data, Meta, Depends)
+_OBVIOUS: Final = frozenset({WorkerContext, Progress})
+"""Types that nobody can mean to store, so that they need no mark and no default."""
 _SAME: Final = frozenset({int, str, bool})
 """Types that every codec gives back as they were, so that their values need no trial."""
 
@@ -28,13 +31,23 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """Says of a parameter that its type is that of a fact about the run."""
+
+
+Source = Data | Fact | Meta | Depends
+"""Where the worker takes what it fills in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Injected:
     """A parameter that the worker fills in."""
 
     name: str
     kind: Any
-    is_data: bool
-    """From the worker's data; otherwise a fact about the run."""
+    source: Source
+    default: Any = INJECTED
+    """What it gets without its entry in the metadata; INJECTED for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +175,48 @@ def parameters_of(task: str, function: Callable[..., Any]) -> Parameters:
     return Parameters(task, tuple(stored), by_name, tuple(injected), tuple(positional), rest, hints.get("return", Any))
 
 
+def injected_of(function: Callable[..., Any], asked_by: str) -> tuple[Injected, ...]:
+    """What a dependency asks for. Raises InvalidValue for a parameter that nobody would fill in."""
+    return tuple(_wishes(function, f"{asked_by}: {name_of(function)}"))
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """A function in a reader's words."""
+    name: str = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return name
+
+
+def written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The code behind a callable: where its annotations are, and what says whether it is async."""
+    if isinstance(function, partial):
+        return written(function.func)
+    code: Callable[..., Any] = (
+        function if inspect.isroutine(function) else getattr(function, "__init__" if isinstance(function, type) else "__call__")
+    )
+    return code
+
+
+def _wishes(function: Callable[..., Any], told: str) -> Iterator[Injected]:
+    hints = _hints(told, written(function))
+    for parameter in _signature(function, told).parameters.values():
+        kind = hints.get(parameter.name, Any)
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            continue
+        if filled := _injected(told, parameter, kind):
+            yield filled
+        elif kind in FACTS:
+            yield Injected(parameter.name, kind, Fact())
+        elif parameter.default is parameter.empty:
+            raise InvalidValue(f"{told} takes {parameter}, which nobody fills in. Mark it with Data, Meta or Depends, or give it a default.")
+
+
+def _signature(function: Callable[..., Any], told: str) -> inspect.Signature:
+    try:
+        return inspect.signature(function)
+    except ValueError as error:
+        raise InvalidValue(f"{told} does not tell what it takes: {error}. Put it into a function of your own.") from error
+
+
 def check_signature(task: str, function: Callable[..., Any]) -> None:
     """Raise InvalidValue for parameters that have no name to be stored under."""
     for parameter in inspect.signature(function).parameters.values():
@@ -179,17 +234,30 @@ def _hints(task: str, function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _injected(task: str, parameter: inspect.Parameter, kind: Any) -> Injected | None:
-    if get_origin(kind) is Annotated and any(isinstance(mark, Data) or mark is Data for mark in kind.__metadata__):
-        return Injected(parameter.name, get_args(kind)[0], is_data=True)
-    if kind is WorkerContext:
-        return Injected(parameter.name, kind, is_data=False)
+    if isinstance(parameter.default, _MARKS):
+        told = f"{type(parameter.default).__name__}(…)"
+        raise InvalidValue(
+            f"{task}: {parameter.name} has {told} as its default. Write {parameter.name}: Annotated[{kind_name(kind)}, {told}] = INJECTED."
+        )
+    if get_origin(kind) is Annotated and (mark := _mark(kind.__metadata__)):
+        default = INJECTED if parameter.default is parameter.empty else parameter.default
+        return Injected(parameter.name, get_args(kind)[0], mark, default)
+    if kind in _OBVIOUS:
+        return Injected(parameter.name, kind, Fact())
     if parameter.default is not INJECTED:
         return None
-    if kind in FACTS:
-        return Injected(parameter.name, kind, is_data=False)
     if kind is Any:
         raise InvalidValue(f"{task}: {parameter.name} = INJECTED needs a type, as WorkerContext or Annotated[Smtp, Data()].")
-    return Injected(parameter.name, kind, is_data=True)
+    return Injected(parameter.name, kind, Fact() if kind in FACTS else Data())
+
+
+def _mark(metadata: Sequence[Any]) -> Data | Meta | Depends | None:
+    for mark in metadata:
+        if mark is Data or isinstance(mark, Data):
+            return Data()
+        if isinstance(mark, Meta | Depends):
+            return mark
+    return None
 
 
 def kind_name(kind: Any) -> str:

@@ -4,7 +4,8 @@ With ``App("memory://", clock=HandWoundClock())`` the time moves only when the t
 """
 
 import inspect
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from queue_core.app import App
@@ -20,6 +21,7 @@ from queue_core.worker.bell import Bell
 from queue_core.worker.executor import Known
 from queue_core.worker.recipes import prepare
 from queue_core.worker.results import stored_result
+from queue_core.worker.supplies import Supplies
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,19 +68,28 @@ async def run_inline(task: TaskDefinition[P, R], *args: P.args, **kwargs: P.kwar
     handler, app = task.handler, cast("App", task.app)
     parameters = handler.parameters
     stored = parameters.decode(parameters.encode(parameters.bind(args, kwargs), task.codec), task.codec)
-    recipe = prepare([handler], app.data, provided(app.middleware))[handler.name]
+    recipe = prepare([handler], Supplies(app.data, provided(app.middleware), app.overrides))[handler.name]
+
+    def judge(value: Any) -> None:
+        stored_result(value, handler, task.codec.name, app.codecs)
 
     async def innermost(call: Call) -> Any:
-        value = handler.function(**recipe.complete(call.arguments, lambda: call.context))
-        if inspect.isawaitable(value):
-            value = await value
-        stored_result(value, handler, task.codec.name, app.codecs)
+        arguments = recipe.complete(call.arguments, lambda: call.context)
+        if recipe.plan is not None:
+            return await recipe.plan.around(call.context, arguments, handler.function, _call, judge)
+        value = await _call(handler.function, arguments)
+        judge(value)
         return value
 
     async with entered(app.middleware):
         value = await compose(app.middleware, innermost)(Call(_context(task), stored))
-        stored_result(value, handler, task.codec.name, app.codecs)
+        judge(value)
     return cast("R", value)
+
+
+async def _call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    value = function(**arguments)
+    return await value if inspect.isawaitable(value) else value
 
 
 class Inline:
@@ -111,7 +122,7 @@ class Inline:
 
 
 def _context(task: TaskDefinition[Any, Any]) -> WorkerContext:
-    handler = task.handler
+    handler, now = task.handler, datetime.now(UTC)
     return WorkerContext(
         task_id=new_task_id(),
         name=handler.name,
@@ -119,6 +130,10 @@ def _context(task: TaskDefinition[Any, Any]) -> WorkerContext:
         attempt=AttemptNumber(1),
         max_attempts=handler.max_attempts,
         metadata={},
+        priority=handler.priority,
+        run_at=now,
+        created_at=now,
+        crashes=0,
         worker="inline",
         hooks=Inline(task.app.codec),
     )

@@ -13,6 +13,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from queue_core import inject
 from queue_core.inject import WorkerContext
 from queue_core.task import ErrorInfo
 from queue_core.worker.tracebacks import error_info
@@ -146,7 +147,13 @@ class Uplink:
 
 def portable(value: Any) -> Any:
     """An argument as it can travel into a child: a context is cut off from its worker."""
-    return replace(value, hooks=Uplink(value.remaining, value.hooks.last_checkpoint())) if isinstance(value, WorkerContext) else value
+    match value:
+        case WorkerContext():
+            return replace(value, hooks=Uplink(value.remaining, value.hooks.last_checkpoint()))
+        case inject.Progress(context):
+            return inject.Progress(portable(context))
+        case _:
+            return value
 
 
 def serve(connection: "Connection[Any, Any]") -> None:

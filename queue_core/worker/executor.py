@@ -6,6 +6,7 @@ import threading
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
@@ -30,6 +31,7 @@ from queue_core.status import Status
 from queue_core.task import Claim, ErrorInfo, check_checkpoint
 from queue_core.worker.announcer import Announcer
 from queue_core.worker.deadlines import Deadlines
+from queue_core.worker.dependencies import Plan
 from queue_core.worker.gates import Gates
 from queue_core.worker.recipes import Recipe
 from queue_core.worker.results import stored_result
@@ -170,27 +172,41 @@ class Executor:
         if run.ending is not None:
             raise CancelledError  # a middleware calls on, although the run was ended
         value = await self._invoke(run, call.arguments)
+        if run.recipe.plan is None:
+            self._judge_result(run, value)
+        run.handled = True
+        return value
+
+    def _judge_result(self, run: Run, value: Any) -> None:
+        """Raise where what the handler returned is no success."""
         if run.ending is not None and run.ending is not Ending.STOPPED:
             raise CancelledError  # the handler swallowed it
         stored_result(value, run.recipe.handler, run.claim.codec, self._codecs)
-        run.handled = True
-        return value
 
     def _invoke(self, run: Run, stored: Mapping[str, Any]) -> Awaitable[Any]:
         """The awaitable result of the handler itself."""
         recipe = run.recipe
-        arguments = recipe.complete(stored, lambda: self._context(run))
-        match recipe.handler.place:
+        if recipe.plan is not None:
+            return self._with_dependencies(run, recipe.plan, stored)
+        return self._call(run, recipe.handler.function, recipe.complete(stored, lambda: self._context(run)))
+
+    async def _with_dependencies(self, run: Run, plan: Plan, stored: Mapping[str, Any]) -> Any:
+        context = self._context(run)
+        arguments = run.recipe.complete(stored, lambda: context)
+        call, judge = partial(self._call, run), partial(self._judge_result, run)
+        return await plan.around(context, arguments, run.recipe.handler.function, call, judge)
+
+    def _call(self, run: Run, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Awaitable[Any]:
+        match run.recipe.handler.place:
             case Place.LOOP:
-                result: Awaitable[Any] = recipe.handler.function(**arguments)
+                result: Awaitable[Any] = function(**arguments)
                 return result
             case Place.THREAD:
-                return self._in_thread(run, arguments)
+                return self._in_thread(run, function, arguments)
             case Place.PROCESS:
                 return self._in_process(run, arguments)
 
-    async def _in_thread(self, run: Run, arguments: Mapping[str, Any]) -> Any:
-        function = run.recipe.handler.function
+    async def _in_thread(self, run: Run, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         try:
             return await self._threads.call(lambda: function(**arguments), grace=self._grace, late=self._running.unstick)
         except Unstoppable:
@@ -217,6 +233,10 @@ class Executor:
             attempt=AttemptNumber(claim.attempt),
             max_attempts=claim.max_attempts,
             metadata=claim.metadata,
+            priority=claim.priority,
+            run_at=claim.run_at,
+            created_at=claim.created_at,
+            crashes=claim.crashes,
             worker=self._worker,
             hooks=RunHooks(self, run),
         )

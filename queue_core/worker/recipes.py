@@ -1,15 +1,14 @@
 """How a worker calls each handler: what to decode, and what to add."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from queue_core.errors import MissingData
-from queue_core.handler import Handler
-from queue_core.inject import FACTS, WorkerContext, find_data
+from queue_core.handler import Handler, Place
+from queue_core.inject import WorkerContext
 from queue_core.parameters import Parameters
-
-Fact = Callable[[WorkerContext], Any]
+from queue_core.worker.dependencies import Plan, Planner
+from queue_core.worker.supplies import Filling, Supplies, filling
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,54 +17,31 @@ class Recipe:
 
     handler: Handler
     parameters: Parameters
-    data: Mapping[str, Any]
-    facts: tuple[tuple[str, Fact], ...]
+    filling: Filling
+    plan: Plan | None
+    """What it depends on."""
 
     def complete(self, stored: Mapping[str, Any], context: Callable[[], WorkerContext]) -> Mapping[str, Any]:
-        """All arguments of the handler: the stored ones and those that the worker fills in."""
-        if not self.data and not self.facts:
+        """The stored arguments of the handler and those that the worker fills in, except for dependencies."""
+        if not self.filling.data and not self.filling.facts:
             return stored
-        arguments = {**stored, **self.data}
-        if self.facts:
+        arguments = {**stored, **self.filling.data}
+        if self.filling.facts:
             now = context()
-            for name, fact in self.facts:
+            for name, fact in self.filling.facts:
                 arguments[name] = fact(now)
         return arguments
 
 
-def prepare(handlers: Iterable[Handler], data: Mapping[type, Any], provided: Sequence[type] = ()) -> dict[str, Recipe]:
-    """The recipes of ``handlers`` by task name; ``provided`` are the types that middleware puts into each call's extensions.
+def prepare(handlers: Iterable[Handler], supplies: Supplies) -> dict[str, Recipe]:
+    """The recipes of ``handlers`` by task name.
 
-    Raises MissingData when one asks for data that nobody has.
+    Raises MissingData when one asks for data that nobody has, InvalidValue when a dependency needs itself or takes what nobody fills in.
     """
-    return {handler.name: _recipe(handler, data, provided) for handler in handlers}
+    return {handler.name: _recipe(handler, supplies) for handler in handlers}
 
 
-def _recipe(handler: Handler, data: Mapping[type, Any], provided: Sequence[type]) -> Recipe:
-    found: dict[str, Any] = {}
-    facts: list[tuple[str, Fact]] = []
-    for wish in handler.parameters.injected:
-        asked_by = f"{handler.name}({wish.name})"
-        if not wish.is_data:
-            facts.append((wish.name, FACTS[wish.kind]))
-        elif extension := _extension(wish.kind, provided, asked_by):
-            facts.append((wish.name, extension))
-        else:
-            found[wish.name] = find_data(wish.kind, data, asked_by=asked_by)
-    return Recipe(handler, handler.parameters, found, tuple(facts))
-
-
-def _extension(kind: Any, provided: Sequence[type], asked_by: str) -> Fact | None:
-    """How to take an object of type ``kind`` from what middleware adds to a run; None when none provides it."""
-    candidates = [one for one in provided if one is kind or (isinstance(kind, type) and issubclass(one, kind))]
-    if not candidates:
-        return None
-    key = kind if kind in candidates else candidates[0]
-
-    def take(context: WorkerContext) -> Any:
-        try:
-            return context.hooks.extensions[key]
-        except KeyError:
-            raise MissingData(f"{asked_by} asks for a {key.__name__}, but the middleware that provides it put none into call.extensions.") from None
-
-    return take
+def _recipe(handler: Handler, supplies: Supplies) -> Recipe:
+    planner = Planner(supplies)
+    own = filling(handler.parameters.injected, supplies, handler.name, planner.need)
+    return Recipe(handler, handler.parameters, own, planner.plan(own, in_thread=handler.place is Place.THREAD))

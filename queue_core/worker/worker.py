@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -25,6 +25,7 @@ from queue_core.worker.recipes import prepare
 from queue_core.worker.running import Running
 from queue_core.worker.settings import Settings, unique_name
 from queue_core.worker.shutdown import stopped_by_signals
+from queue_core.worker.supplies import Supplies
 
 T = TypeVar("T")
 MAX_BACKLOG: Final = 10_000
@@ -53,7 +54,10 @@ class Worker:
     may take when it stops; ``stop_grace``: seconds that a cancelled handler may take to end. ``poll``: seconds after which it looks again
     though nothing called it. ``housekeeping``: seconds between two rounds of expiry and retention.
 
-    Raises InvalidValue for settings that break a rule, MissingData when a handler asks for data that is not in ``data``.
+    ``overrides``: dependencies of handlers by what takes their place.
+
+    Raises InvalidValue for settings that break a rule and dependencies that cannot be made, MissingData when a handler asks for data that is
+    not in ``data``.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Worker:
         data: Iterable[Any] | Mapping[type, Any] = (),
         on_event: Listener | Sequence[Listener] = (),
         on_ack: AckHook | Sequence[AckHook] = (),
+        overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
         codecs: Mapping[str, Codec] = CODECS,
         lease_ttl: float = 15.0,
         heartbeat_every: float | None = None,
@@ -95,7 +100,7 @@ class Worker:
         self._backend = backend
         self._codecs = codecs
         given = data if isinstance(data, Mapping) else {type(value): value for value in data}
-        self._recipes = prepare(handlers, given, provided(self.settings.middleware))
+        self._recipes = prepare(handlers, Supplies(given, provided(self.settings.middleware), overrides or {}))
         self._gates = Gates(self.settings.middleware)
         self._on_ack = (on_ack,) if callable(on_ack) else tuple(on_ack)
         self._announcer = Announcer((on_event,) if callable(on_event) else tuple(on_event))

@@ -5,9 +5,24 @@ from typing import Annotated, Any, Protocol
 
 import pytest
 
-from queue_core import INJECTED, App, AttemptNumber, Data, InvalidValue, MissingData, QueueName, TaskId, WorkerContext
+from queue_core import (
+    INJECTED,
+    App,
+    AttemptNumber,
+    Data,
+    InvalidValue,
+    KillReason,
+    Meta,
+    Metadata,
+    MissingData,
+    Progress,
+    QueueName,
+    Status,
+    TaskId,
+    WorkerContext,
+)
 from queue_core.testing import drain, run_inline
-from tests.core.steps import PATIENCE, working
+from tests.core.steps import PATIENCE, becomes, working
 
 
 @pytest.fixture
@@ -110,3 +125,94 @@ async def test_annotations_that_cannot_be_resolved_are_named(app: App) -> None:
 
     with pytest.raises(InvalidValue, match="lost: its annotations cannot be resolved: name 'Nowhere' is not defined"):
         await lost.push(x=1)
+
+
+async def test_the_context_knows_when_its_task_was_pushed_came_due_and_how_long_it_may_run(app: App) -> None:
+    @app.task
+    async def tell(ctx: WorkerContext = INJECTED) -> dict[str, Any]:
+        return {
+            "due": ctx.run_at,
+            "pushed": ctx.created_at,
+            "priority": ctx.priority,
+            "crashes": ctx.crashes,
+            "left": ctx.remaining,
+            "end": ctx.ending,
+        }
+
+    limited, free = await tell.using(priority=3, timeout=60).push(), await tell.push()
+    async with working(app):
+        told = await limited.result(timeout=PATIENCE)
+        assert (await free.result(timeout=PATIENCE))["left"] is None
+    task = await limited.fetch()
+    assert told["pushed"] == task.created_at.isoformat().replace("+00:00", "Z")
+    assert (told["priority"], told["crashes"], told["end"]) == (3, 0, None)
+    assert 0 < told["left"] <= 60
+
+
+# --- metadata and progress ------------------------------------------------------------------------------
+
+
+@dataclass
+class TraceInfo:
+    id: int
+    sampled: bool = False
+
+
+async def test_metadata_comes_as_a_whole_and_by_entry_as_the_annotated_type(app: App) -> None:
+    @app.task
+    async def traced(
+        n: int,
+        *,
+        trace: Annotated[TraceInfo, Meta("trace")] = INJECTED,
+        tenant: Annotated[str | None, Meta("tenant")] = None,
+        any: Annotated[Any, Meta("trace")] = INJECTED,
+        metadata: Metadata = INJECTED,
+    ) -> list[Any]:
+        assert trace == TraceInfo(7, True)
+        return [n, tenant, any, dict(metadata)]
+
+    entry = {"id": 7, "sampled": True}
+    handle = await traced.using(metadata={"trace": entry, "other": 1}).push(5)
+    async with working(app):
+        assert await handle.result(timeout=PATIENCE) == [5, None, entry, {"trace": entry, "other": 1}]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        ({"other": 1}, "traced(trace) asks for the metadata 'trace', and this task has other. Push it with metadata={'trace': …}."),
+        ({"trace": {"id": "x"}}, "traced(trace): the metadata 'trace' must be TraceInfo, got {'id': 'x'}."),
+    ],
+)
+async def test_metadata_that_is_missing_or_wrong_ends_the_task_at_once(app: App, metadata: dict[str, Any], sentence: str) -> None:
+    @app.task
+    def traced(trace: Annotated[TraceInfo, Meta("trace")] = INJECTED) -> None: ...
+
+    handle = await traced.using(metadata=metadata).push()
+    async with working(app):
+        task = await becomes(handle, Status.KILLED)
+    assert (task.reason, task.attempts) == (KillReason.ABORTED, 1)
+    assert str(task.error).startswith(f"MetadataError: {sentence}")
+
+
+def halve_in_a_child(progress: Progress = INJECTED) -> None:
+    progress(0.5, "in a child")
+
+
+async def test_progress_is_reported_by_a_reporter_of_its_own(app: App) -> None:
+    @app.task
+    async def halve(progress: Progress) -> None:
+        assert await progress(0.5, "on the loop")
+
+    @app.task
+    def halve_in_a_thread(progress: Progress = INJECTED) -> None:
+        progress(0.5, "in a thread")
+
+    untyped: Any = halve
+    child = app.task(executor="process")(halve_in_a_child)
+    handles = [await untyped.push(), await halve_in_a_thread.push(), await child.push()]
+    async with working(app):
+        for handle in handles:
+            await handle.result(timeout=PATIENCE)
+    tasks = [await handle.fetch() for handle in handles]
+    assert [(task.progress, task.progress_note) for task in tasks] == [(0.5, f"{where}") for where in ("on the loop", "in a thread", "in a child")]

@@ -1,8 +1,27 @@
 """What mypy and pyright must accept, with the types that they must see. Never run."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, assert_type
 
-from queue_core import INJECTED, App, Data, Retry, Status, TaskDefinition, TaskHandle, TaskId, WorkerContext
+from queue_core import (
+    INJECTED,
+    App,
+    Call,
+    Data,
+    Depends,
+    Gate,
+    Meta,
+    Metadata,
+    Next,
+    Progress,
+    Retry,
+    Status,
+    TaskDefinition,
+    TaskHandle,
+    TaskId,
+    WorkerContext,
+)
+from queue_core.events import TaskEnded
 
 app = App("memory://")
 
@@ -27,6 +46,61 @@ async def send(user_id: int, *, subject: str = "Hello", smtp: Annotated[Smtp, Da
 def crunch(numbers: list[int]) -> int:
     """A plain function."""
     return sum(numbers)
+
+
+class AtMost(Gate):
+    """A middleware with a lifespan and a gate."""
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    def room(self) -> int:
+        """Some."""
+        return 1
+
+    async def __call__(self, call: Call, next: Next) -> Any:
+        """Go on."""
+        return await next(call)
+
+
+async def through(call: Call, next: Next) -> Any:
+    """A plain middleware."""
+    return await next(call)
+
+
+async def audit(ended: TaskEnded) -> None:
+    """A hook."""
+
+
+around = App("memory://", middleware=[through, AtMost()], on_ack=audit)
+
+
+async def open_session(ctx: WorkerContext) -> AsyncIterator[Smtp]:
+    """A dependency."""
+    yield Smtp()
+
+
+@app.task
+async def everything(
+    user_id: int,
+    *,
+    session: Annotated[Smtp, Depends(open_session)] = INJECTED,
+    trace: Annotated[str | None, Meta("trace")] = None,
+    metadata: Metadata = INJECTED,
+    progress: Progress = INJECTED,
+) -> str:
+    """All that can be injected."""
+    await progress(0.5, str(metadata))
+    return f"{session} {trace}"
+
+
+async def inject() -> None:
+    """Nothing of it is asked for."""
+    assert_type(await everything.push(42), TaskHandle[str])
+    with app.override(open_session, Smtp):
+        assert_type(await everything(42, session=Smtp()), str)
+    around.worker(middleware=[through], on_ack=[audit, audit])
 
 
 async def use() -> None:

@@ -1,6 +1,6 @@
 """What mypy and pyright must reject: every line that is marked, and no other. Never run."""
 
-from queue_core import App, TaskHandle
+from queue_core import App, Depends, TaskHandle
 
 app = App("memory://")
 
@@ -34,4 +34,7 @@ async def misuse() -> None:
 
 
 app.task(executor="fork")  # rejected
+App("memory://", middleware=[send])  # rejected
+App("memory://", on_ack=print)  # rejected
+Depends("session")  # rejected
 app.task(max_attempts="5")  # rejected

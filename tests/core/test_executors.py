@@ -247,6 +247,7 @@ async def test_a_child_is_ended_by_a_kill_and_by_a_time_limit(crew: App, tmp_pat
     note = tmp_path / "pid"
     pushing = spin.using(timeout=1.5) if how == "timeout" else spin
     async with working(crew, concurrency=1):
+        await (await add_many.push([1])).result(timeout=60)  # its child is there: starting one counts for the time limit
         handle = await pushing.push(str(note))
         await eventually(lambda: note.exists() and bool(note.read_text()))
         if how == "kill":

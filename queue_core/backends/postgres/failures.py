@@ -21,7 +21,7 @@ _CAUSES: Final = {
     "26000": POOLER,
     "42P05": POOLER,
     "08P01": POOLER,
-    "42501": "the role lacks a permission. Let it own its schema, or let the owner grant it what the guide to many machines lists",
+    "42501": "the role lacks a permission. Let it own the schema, or let the owner grant it what docs/guides/many-machines.md lists",
     "42P01": "its tables are gone. Open it again, so that they are made",
     "3F000": "its schema is gone. Open it again, so that it is made",
     "42883": "its functions are gone. Open it again, so that they are made",
@@ -74,8 +74,10 @@ def explain(error: BaseException, address: Address, *, opening: bool = False) ->
     """``error`` as one of Prinia's, in words: StoreUnavailable, or InvalidValue where only another URL or a permission can help."""
     code = str(getattr(error, "sqlstate", None) or "")
     cause = _CAUSES.get(code) or _of_class(error)
-    sentence = f"The store {address.shown} cannot be used: {cause} ({_words(error)})."
-    return InvalidValue(sentence) if opening and code in _FOR_GOOD else StoreUnavailable(sentence)
+    words = " ".join(str(error).split()).rstrip(".")
+    sentence = f"The store {address.shown} cannot be used: {cause}{f' ({words})' if words else ''}."
+    is_hopeless = code in _FOR_GOOD or isinstance(error, asyncpg.ClientConfigurationError)
+    return InvalidValue(sentence) if opening and is_hopeless else StoreUnavailable(sentence)
 
 
 def is_unstorable(error: BaseException) -> bool:
@@ -98,7 +100,3 @@ def _of_class(error: BaseException) -> str:
         case _ if isinstance(error, LOST):
             return "the connection was lost. It will be tried again"
     return "the server refused the statement"
-
-
-def _words(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -30,6 +30,7 @@ from queue_core.handle import TaskHandle
 from queue_core.ids import QueueName, TaskId
 from queue_core.inject import INJECTED, AttemptNumber, Data, Depends, Ending, Meta, Metadata, Progress, WorkerContext
 from queue_core.middleware import AckHook, Call, Gate, Middleware, Next
+from queue_core.schedule import Cron, Every, Schedule, Tick
 from queue_core.status import KillReason, Status
 from queue_core.task import NewTask, Task, TaskChange
 
@@ -44,11 +45,13 @@ __all__ = [
     "AttemptNumber",
     "Call",
     "Codec",
+    "Cron",
     "Data",
     "DecodeError",
     "DeferredError",
     "Depends",
     "Ending",
+    "Every",
     "Gate",
     "HandWoundClock",
     "IllegalTransition",
@@ -69,6 +72,7 @@ __all__ = [
     "Retention",
     "Retry",
     "RetryAfterError",
+    "Schedule",
     "Status",
     "StoreUnavailable",
     "Task",
@@ -78,6 +82,7 @@ __all__ = [
     "TaskId",
     "TaskKilled",
     "TaskTimeout",
+    "Tick",
     "UnknownTask",
     "UnknownTaskName",
     "Worker",

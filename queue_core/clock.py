@@ -1,5 +1,6 @@
 """What time it is: the system's clock, and a hand-wound one for tests."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -42,12 +43,25 @@ class HandWoundClock:
     def advance(self, seconds: float) -> None:
         """Move the clock on by ``seconds``; a negative number steps it back."""
         self._now += timedelta(seconds=seconds)
-        for listener in self._listeners:
+        for listener in list(self._listeners):
             listener()
 
     def on_advance(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` after each move, so that timers can look again."""
         self._listeners.append(listener)
+
+    async def advanced(self) -> None:
+        """Wait for the next move, which may be made in any thread."""
+        loop, moved = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(moved.set)
+
+        self._listeners.append(tell)
+        try:
+            await moved.wait()
+        finally:
+            self._listeners.remove(tell)
 
 
 def to_us(moment: datetime) -> int:

@@ -5,13 +5,12 @@ payloads unless it says so (a summary holds the first ``ARGS_HEAD`` bytes of the
 re-exports the nouns that its answers are made of, so that the board has one door.
 """
 
-import importlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, NewType, Protocol, cast
+from typing import Any, Final, NewType, Protocol
 
 from queue_core.codec import CODECS, Codec, codec_named
 from queue_core.errors import (
@@ -27,6 +26,7 @@ from queue_core.errors import (
 from queue_core.histogram import Histogram, merge, percentile
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.outage import Outage
+from queue_core.schemes import factory_of, known_schemes, register_backend
 from queue_core.status import DELETABLE, FINAL, KILLABLE, LEASED, RESCHEDULABLE, RETRYABLE, WAITING, KillReason, Status
 from queue_core.task import ARGS_HEAD, Attempt, AttemptOutcome, ErrorInfo, NewTask, Pushed, Task, TaskChange, TaskSummary
 from queue_core.worker_info import WorkerInfo, WorkerState
@@ -448,14 +448,6 @@ class Expose(ListQueues, ListWorkers, ListAllTasks, FetchById, Metrics, Manage, 
 
 # --- finding the store of a URL ---------------------------------------------------------------------------
 
-SCHEMES: Final[Mapping[str, str]] = {
-    "memory": "queue_core.backends.memory:connect",
-    "postgres": "queue_core.backends.postgres:connect",
-    "postgresql": "queue_core.backends.postgres:connect",
-    "sqlite": "queue_core.backends.sqlite:connect",
-}
-"""URL scheme to where its connect function is, by name, so that nothing is imported before it is needed."""
-
 
 @dataclass(frozen=True, slots=True)
 class Connected:
@@ -478,15 +470,18 @@ def connect(url: str, *, create: bool = True, codecs: Mapping[str, Codec] = CODE
     """The store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://host/database``, ``memory://``), not yet opened.
 
     ``create``: opening it makes it where there is none; without that it raises StoreUnavailable, so that a mistyped name is not answered from a
-    fresh, empty store. ``codecs``: what stored payloads are shown with, by name. ``options`` go to the backend. Raises UnknownScheme for a URL that
-    no backend serves.
+    fresh, empty store. ``codecs``: what stored payloads are shown with, by name. ``options`` go to the backend. Other backends come by
+    ``register_backend``, and with packages that offer one. Raises UnknownScheme for a URL that no backend serves.
     """
     scheme, separator, _ = str(url).partition("://")
-    if not separator or scheme not in SCHEMES:
-        known = ", ".join(f"{name}://" for name in sorted(SCHEMES))
+    factory = factory_of(scheme) if separator else None
+    if factory is None:
+        known = ", ".join(f"{name}://" for name in known_schemes())
         raise UnknownScheme(f"The store URL must start with one of {known}, got {without_password(str(url))!r}. A SQLite file is sqlite:///tasks.db.")
-    module, _, function = SCHEMES[scheme].partition(":")
-    return cast("Connected", getattr(importlib.import_module(module), function)(url, create=create, codecs=codecs, **options))
+    connected = factory(url, create=create, codecs=codecs, **options)
+    if not isinstance(connected, Connected):
+        raise InvalidValue(f"The backend of {scheme}:// must return a Connected, got {type(connected).__name__}.")
+    return connected
 
 
 __all__ = [
@@ -500,7 +495,6 @@ __all__ = [
     "LEASED",
     "RESCHEDULABLE",
     "RETRYABLE",
-    "SCHEMES",
     "SEARCH_WINDOW",
     "WAITING",
     "Action",
@@ -560,4 +554,5 @@ __all__ = [
     "merge",
     "percentile",
     "queue_topic",
+    "register_backend",
 ]

@@ -35,9 +35,12 @@ def connection(store: str, *, create: bool = False) -> Connected:
     app = app_named(store)
     if app is not None:
         return Connected(backend=app.backend, expose=app.expose)
-    if store.startswith("memory:"):
-        raise UsageError("memory:// lives inside one process, and this is another one. Use sqlite:///tasks.db to share a store.")
-    return connect(store, create=create)
+    connected = connect(store, create=create)
+    can = connected.backend.capabilities
+    if not can.cross_process and not can.persistent:
+        scheme = store.partition("://")[0]
+        raise UsageError(f"{scheme}:// lives inside one process, and this is another one. Use sqlite:///tasks.db to share a store.")
+    return connected
 
 
 def is_missing(store: str) -> bool:

@@ -145,6 +145,7 @@ def test_the_backend_of_an_installed_package_serves_commands_workers_and_boards(
     path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", ""), str(Path(schemes.__file__).parent.parent)])
     env = {"PYTHONPATH": path, "PRINIA_STORE": "mine:///tasks.db"}
 
+    assert prinia("migrate", cwd=tmp_path, **env).returncode == 0
     assert prinia("push", "default", "double", '{"n": 21}', cwd=tmp_path, **env).returncode == 0
     worked = prinia("worker", "tasks:app", cwd=tmp_path, **env)
     assert worked.returncode == 0, worked.stderr

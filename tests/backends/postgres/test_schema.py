@@ -94,7 +94,7 @@ async def test_a_role_that_may_only_use_a_store_that_others_made_can_do_all(pg_u
 
 async def test_a_role_without_rights_is_told_what_it_lacks(pg_url: str) -> None:
     async with role(pg_url, "SELECT") as (url, _):
-        with pytest.raises(InvalidValue, match=r"the role lacks a permission\. let it own the schema") as caught:
+        with pytest.raises(InvalidValue, match=r"the role lacks a permission\. Let it own the schema") as caught:
             await connect(url).backend.open()
         assert "secret" not in str(caught.value)
 

@@ -27,7 +27,11 @@ PUT_OFF: Final = 2.0
 
 
 class Fetcher:
-    """Looks for due tasks when slots are free and: the store said so, the next one comes due, or the fallback poll is up."""
+    """Looks for due tasks when slots are free and: the store said so, the next one comes due, or a polling strategy says so.
+
+    ``timed``: whether it wakes by itself when the next task comes due. ``looked`` hears how many tasks each claim brought, and
+    whether another look was asked for meanwhile.
+    """
 
     def __init__(
         self,
@@ -37,7 +41,8 @@ class Fetcher:
         queues: Sequence[QueueName],
         names: Sequence[str],
         running: Running,
-        poll: float,
+        timed: bool,
+        looked: Callable[[int, bool], None],
         gates: Gates,
         acker: Acker,
         launch: Callable[[Claim], None],
@@ -47,7 +52,7 @@ class Fetcher:
         self._backend, self._boot = backend, boot
         self._queues, self._names = tuple(queues), frozenset(names)
         self._running = running
-        self._poll = poll
+        self._timed, self._looked = timed, looked
         self._gates = gates or None
         self._acker, self._launch, self._idle = acker, launch, idle
         self._hungry = True
@@ -106,14 +111,15 @@ class Fetcher:
         return await (self._claim(free, self._names) if self._gates is None else self._claim_through(self._gates, free))
 
     async def _claim_through(self, gates: Gates, free: int) -> float | None:
-        """Claim no more than may start now; until a gate says that more may, there is nothing to do but to look again now and then."""
+        """Claim no more than may start now; until a gate or a polling strategy says that more may, there is nothing to do."""
         room = gates.room(free)
         closed = gates.closed_names() & self._names
         names = self._names - closed if closed else self._names
         if room > 0 and names:
             return await self._claim(room, names)
+        self._looked(0, False)
         self._hungry = True
-        return self._poll
+        return None
 
     async def _claim(self, limit: int, names: frozenset[str]) -> float | None:
         quiet = not len(self._running) and not len(self._acker)
@@ -123,6 +129,7 @@ class Fetcher:
         except BaseException:
             self._hungry = True
             raise
+        self._looked(len(claims.tasks), self._hungry)
         for claim in await self._without_surplus_suspects(claims.tasks):
             self._launch(claim)
         if len(claims.tasks) >= limit:
@@ -146,10 +153,10 @@ class Fetcher:
             await self._backend.ack([_put_off(claim) for claim in surplus])
         return [claim for claim in claims if claim not in surplus]
 
-    def _pause(self, next_due: float | None) -> float:
+    def _pause(self, next_due: float | None) -> float | None:
         if self._hungry:  # something came while the store was asked
             return 0.0
-        return self._poll if next_due is None else min(max(next_due, SHORTEST), self._poll)
+        return max(next_due, SHORTEST) if self._timed and next_due is not None else None
 
     async def _reconcile(self) -> None:
         """After trouble, give back what the store counts as ours and we do not know of: a claim whose answer was lost."""

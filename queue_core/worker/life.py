@@ -29,6 +29,7 @@ from queue_core.worker.heartbeat import Heartbeat
 from queue_core.worker.housekeeping import Housekeeping
 from queue_core.worker.killer import Killer
 from queue_core.worker.loop import Loop
+from queue_core.worker.poller import Poller
 from queue_core.worker.recipes import Recipe
 from queue_core.worker.running import Running
 from queue_core.worker.settings import Settings
@@ -82,6 +83,7 @@ class Life:
         self._outage = Outage(_log, f"Worker {settings.name}", "use the store")
         self._idled = False
         self._acker = Acker(backend, lost=executor.lost, emptied=self._settled, report=self._trouble)
+        self._poller = Poller(settings.poll, worker=settings.name, look=self._look_again)
         self._fetcher = self._new_fetcher()
         self._killer = Killer(backend, self.boot, running, report=self._trouble)
         self._wakeups = backend.wakeups(self.boot, settings.queues)
@@ -97,7 +99,8 @@ class Life:
     async def run(self, started: Callable[[], None]) -> End:
         """Register, work until the end is asked for, wind up. Raises WorkerNameTaken, StoreUnavailable when it cannot begin."""
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self._wakeups)
+            if self._settings.wakeups:
+                await stack.enter_async_context(self._wakeups)
             await self._backend.register(self._registration())
             self._start()
             stack.callback(self._gates.on_change(self._look_again))
@@ -155,7 +158,8 @@ class Life:
             queues=self._settings.queues,
             names=tuple(self._recipes),
             running=self._running,
-            poll=self._settings.poll,
+            timed=self._settings.wakeups,
+            looked=self._poller.looked,
             gates=self._gates,
             acker=self._acker,
             launch=self._launch,
@@ -167,9 +171,11 @@ class Life:
         self._heartbeat.start()
         self._acker.start()
         self._killer.start()
-        self._listener.start()
+        if self._settings.wakeups:
+            self._listener.start()
         self._housekeeping.start()
         self._fetcher.start()
+        self._poller.start()
 
     # --- working -------------------------------------------------------------------------------------
 
@@ -181,7 +187,7 @@ class Life:
             self._acker.put(claim, settle(claim.lease, Released(), attempt=claim.attempt, max_attempts=claim.max_attempts, ran_for=0.0))
 
     def _look_again(self) -> None:
-        """A gate has changed, perhaps in the thread of another worker that shares it."""
+        """A polling strategy says so, or a gate has changed, perhaps in the thread of another worker that shares it."""
         if threading.get_ident() == self._thread:
             self._fetcher.look()
         else:
@@ -286,6 +292,7 @@ class Life:
 
     async def _stop_parts(self) -> None:
         self._heartbeat.end()
+        await self._poller.stop(grace=self._settings.stop_grace)
         await self._killer.stop()
         await self._listener.stop()
         await self._housekeeping.stop()

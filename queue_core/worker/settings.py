@@ -9,6 +9,7 @@ from queue_core.backend import Retention
 from queue_core.errors import InvalidValue, not_negative
 from queue_core.ids import QueueName
 from queue_core.middleware import Middleware, checked
+from queue_core.polling import DEFAULT_POLL, Interval, Strategy
 from queue_core.task import check_name
 
 
@@ -24,7 +25,8 @@ class Settings:
     heartbeat_every: float = 3.0
     shutdown_timeout: float = 30.0
     stop_grace: float = 5.0
-    poll: float = 5.0
+    poll: tuple[Strategy, ...] = (Interval(DEFAULT_POLL),)
+    wakeups: bool = True
     housekeeping: float = 60.0
     retention: Retention = field(default_factory=Retention)
 
@@ -37,7 +39,7 @@ class Settings:
             raise InvalidValue(f"Worker {self.name} serves no queue: no task is registered and queues= names none.")
         if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int) or self.concurrency < 1:
             raise InvalidValue(f"concurrency must be a whole number of at least 1, got {self.concurrency!r}.")
-        for setting in ("lease_ttl", "heartbeat_every", "poll", "housekeeping"):
+        for setting in ("lease_ttl", "heartbeat_every", "housekeeping"):
             if not_negative(setting, getattr(self, setting)) == 0:
                 raise InvalidValue(f"{setting} must be more than 0 seconds.")
         not_negative("shutdown_timeout", self.shutdown_timeout)

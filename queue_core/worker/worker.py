@@ -15,6 +15,7 @@ from queue_core.events import Custom, Event, Stop
 from queue_core.handler import Handler
 from queue_core.ids import QueueName
 from queue_core.middleware import AckHook, Middleware, entered, provided
+from queue_core.polling import DEFAULT_POLL, Poll, strategies
 from queue_core.worker.announcer import Announcer, Listener
 from queue_core.worker.bell import Bell
 from queue_core.worker.executor import Executor
@@ -52,7 +53,9 @@ class Worker:
     attempt ended before that is stored; see AckHook. ``lease_ttl``: seconds of silence after which others take its
     tasks; ``heartbeat_every``: seconds between two signs of life, a fifth of that by default. ``shutdown_timeout``: seconds that running tasks
     may take when it stops; ``stop_grace``: seconds that a cancelled handler may take to end. ``poll``: seconds after which it looks again
-    though nothing called it. ``housekeeping``: seconds between two rounds of expiry and retention.
+    though nothing woke it, a strategy of ``queue_core.polling``, or several that are raced. ``wakeups``: whether the store's wake-ups and the
+    timer to the next due task let it look too; without them it polls and nothing else, and hears of kills with its heartbeats.
+    ``housekeeping``: seconds between two rounds of expiry and retention.
 
     ``overrides``: dependencies of handlers by what takes their place.
 
@@ -78,7 +81,8 @@ class Worker:
         heartbeat_every: float | None = None,
         shutdown_timeout: float = 30.0,
         stop_grace: float = 5.0,
-        poll: float = 5.0,
+        poll: Poll = DEFAULT_POLL,
+        wakeups: bool = True,
         housekeeping: float = 60.0,
         retention: Retention | None = None,
     ) -> None:
@@ -93,7 +97,8 @@ class Worker:
             heartbeat_every=lease_ttl / 5 if heartbeat_every is None else heartbeat_every,
             shutdown_timeout=shutdown_timeout,
             stop_grace=stop_grace,
-            poll=poll,
+            poll=strategies(poll),
+            wakeups=wakeups,
             housekeeping=housekeeping,
             retention=retention or Retention(),
         )

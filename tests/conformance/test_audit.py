@@ -4,6 +4,7 @@ from queue_core.clock import HandWoundClock
 from queue_core.expose import Action, Actor, Connected
 from queue_core.ids import TaskId
 from queue_core.status import Status
+from queue_core.task import TaskChange
 from tests.conformance.helpers import ME, done, in_state, new_task, pause, push_one, resume
 
 
@@ -22,6 +23,7 @@ async def test_every_action_is_recorded(connected: Connected, clock: HandWoundCl
     await expose.push([new_task()], actor=ME)
     await expose.run_now([(await push_one(connected, run_after=9)).id], actor=ME)
     await expose.reschedule([(await push_one(connected, run_after=9)).id], clock.now(), actor=ME)
+    await expose.update([(await push_one(connected)).id], TaskChange(priority=1), actor=ME)
     await expose.kill([(await push_one(connected, queue="k")).id], actor=ME)
     await expose.retry([await in_state(connected, Status.KILLED, queue="r")], actor=ME)
     await expose.delete([(await done(connected, queue="d")).id], actor=ME)

@@ -125,7 +125,7 @@ def verdict_of(error: BaseException) -> Verdict | None:
     >>> verdict_of(ExceptionGroup("two at once", [ValueError("no"), AbortError("never")]))
     AbortError('never')
     """
-    found = list(_leaves(error))
+    found = list(leaves(error))
     aborts = [leaf for leaf in found if isinstance(leaf, AbortError)]
     delays = [leaf for leaf in found if isinstance(leaf, RetryAfterError)]
     deferrals = [leaf for leaf in found if isinstance(leaf, DeferredError)]
@@ -136,10 +136,11 @@ def verdict_of(error: BaseException) -> Verdict | None:
     return max(deferrals, key=lambda leaf: leaf.delay) if deferrals and len(deferrals) == len(found) else None
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """What is in ``error`` if it is an exception group, at any depth; else itself."""
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
-            yield from _leaves(part)
+            yield from leaves(part)
     else:
         yield error
 

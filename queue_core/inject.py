@@ -98,6 +98,11 @@ class Hooks(Protocol):
         ...
 
     @property
+    def repeatable(self) -> bool:
+        """Whether the handler may be run once more within this attempt."""
+        ...
+
+    @property
     def extensions(self) -> dict[type, Any]:
         """What middleware adds to the run."""
         ...

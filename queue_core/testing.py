@@ -97,6 +97,7 @@ class Inline:
 
     ending = None
     remaining = None
+    repeatable = True
 
     def __init__(self, codec: Codec) -> None:
         self.extensions: dict[type, Any] = {}

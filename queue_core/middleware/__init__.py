@@ -14,11 +14,32 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Self
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from queue_core.errors import InvalidValue
 from queue_core.events import TaskEnded
 from queue_core.inject import Ending, WorkerContext
+
+if TYPE_CHECKING:
+    from queue_core.middleware.catch import Catch
+    from queue_core.middleware.filter import Filter
+    from queue_core.middleware.outcomes import outcome_of
+    from queue_core.middleware.retries import Retries
+    from queue_core.middleware.timeout import Timeout
+
+__all__ = ["AckHook", "Call", "Catch", "Filter", "Gate", "Middleware", "Next", "Retries", "Timeout", "outcome_of"]
+
+_HOMES: Final = {"Catch": "catch", "Filter": "filter", "Retries": "retries", "Timeout": "timeout", "outcome_of": "outcomes"}
+"""Names that are imported when somebody asks for them, and the modules they are in: what an app does not use costs it nothing."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import what is asked for."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +73,12 @@ class Call:
         changes nothing about what becomes of the task, and calling ``next`` again raises it again.
         """
         return self.context.ending
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether to call ``next`` once more: not when this run was asked to end, nor while the worker stops, nor while the thread of the
+        try before goes on because it cannot be stopped."""
+        return self.context.hooks.repeatable
 
 
 Next = Callable[[Call], Awaitable[Any]]

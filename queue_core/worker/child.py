@@ -99,6 +99,8 @@ class Uplink:
     """Held to talk: a function may start threads."""
     ending = None
     """Unknown: a child is ended from outside."""
+    repeatable = False
+    """That is for middleware to ask, which stays in the worker."""
 
     def __init__(self, remaining: float | None, checkpoint: Any) -> None:
         self._checkpoint = checkpoint

@@ -63,6 +63,7 @@ class Executor:
         announcer: Announcer,
         grace: float,
         stop_worker: Callable[[], None],
+        stopping: Callable[[], bool],
     ) -> None:
         self._backend = backend
         self._worker = worker
@@ -73,6 +74,8 @@ class Executor:
         self._announcer = announcer
         self._grace = grace
         self._stop_worker = stop_worker
+        self.stopping = stopping
+        """Whether the worker was asked to stop."""
         self._deadlines = Deadlines()
         self._threads = Threads()
         self._processes: Processes | None = None
@@ -171,6 +174,8 @@ class Executor:
         run.handled = False
         if run.ending is not None:
             raise CancelledError  # a middleware calls on, although the run was ended
+        if run.stuck:
+            raise Unstoppable(f"The thread of an earlier try of {run.claim.name} still runs, so it is not run beside that.")
         value = await self._invoke(run, call.arguments)
         if run.recipe.plan is None:
             self._judge_result(run, value)
@@ -299,6 +304,11 @@ class RunHooks:
         return self.run.remaining
 
     @property
+    def repeatable(self) -> bool:
+        """As ``Call.repeatable``."""
+        return self.run.ending is None and not self.run.stuck and not self._executor.stopping()
+
+    @property
     def extensions(self) -> dict[type, Any]:
         """As ``Call.extensions``."""
         if self.run.extensions is None:
@@ -395,7 +405,7 @@ def _verdict(run: Run, error: BaseException) -> Outcome:
         case RetryAfterError() as verdict:
             return Errored(error_info(error), verdict.delay)
         case None:
-            return Errored(error_info(error), _pause(run))
+            return Errored(error_info(error), _pause(run), timed_out=isinstance(error, TaskTimeout))
 
 
 def _pause(run: Run) -> float:

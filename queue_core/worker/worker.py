@@ -277,6 +277,7 @@ class Worker:
             announcer=self._announcer,
             grace=self.settings.stop_grace,
             stop_worker=self._stop_if_running,
+            stopping=lambda: self._phase is Phase.STOPPING,
         )
 
     def _stop_if_running(self) -> None:

@@ -1,0 +1,28 @@
+"""Apps to test middleware with."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from queue_core import App
+from tests.stores import kinds, url_of
+
+
+@pytest.fixture(params=kinds("memory", "sqlite", "postgres"))
+def url(request: pytest.FixtureRequest) -> str:
+    """Where a store of each kind is."""
+    return url_of(request)
+
+
+@pytest.fixture
+async def app(url: str) -> AsyncIterator[App]:
+    """An app on each kind of store."""
+    async with App(url) as app:
+        yield app
+
+
+@pytest.fixture
+async def memory_app() -> AsyncIterator[App]:
+    """An app on a store in memory, where the store does not matter."""
+    async with App("memory://") as app:
+        yield app

@@ -23,6 +23,11 @@ class Loops:
         loop = running()
         return bool(self) if loop is None else loop in self._inside
 
+    @property
+    def alone(self) -> bool:
+        """Whether the running event loop is inside, and no other one."""
+        return {loop for loop in self._inside if not loop.is_closed()} == {running()}
+
     def enter(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let ``loop`` in."""
         with self._lock:

@@ -9,6 +9,9 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
+from queue_core import register_backend
+from tests import deques
+
 T = TypeVar("T")
 LOCK_LIMIT: Final = "2s"
 """How long emptying and dropping wait for what an earlier test left open."""
@@ -26,6 +29,9 @@ def url_of(request: pytest.FixtureRequest) -> str:
     match request.param:
         case "memory":
             return f"memory://{request.getfixturevalue('tmp_path')}"
+        case "functions":
+            register_backend("functions", deques.connect)
+            return f"functions://{request.getfixturevalue('tmp_path')}"
         case "sqlite":
             return f"sqlite:///{request.getfixturevalue('tmp_path')}/tasks.db"
         case "postgres":

@@ -10,7 +10,7 @@ from queue_core.expose import Connected, connect
 from tests.conformance.helpers import check_books
 from tests.stores import kinds, url_of
 
-STORES = kinds("memory", "sqlite", "postgres")
+STORES = kinds("memory", "functions", "sqlite", "postgres")
 
 
 @pytest.fixture

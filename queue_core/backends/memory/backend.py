@@ -27,9 +27,8 @@ BATCH: Final = 500
 class MemoryBackend:
     """``Backend`` on a store in this process's memory. Read it to learn what the contract means."""
 
-    capabilities: Final = Capabilities(persistent=False, cross_process=False)
-
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, persistent: bool = False) -> None:
+        self.capabilities: Final = Capabilities(persistent=persistent, cross_process=False)
         self._session = session
 
     async def open(self) -> None:

@@ -157,9 +157,7 @@ class MemoryExpose:
         """Store tasks, recorded in the audit."""
         with self._session.transaction() as state:
             pushed = producing.push(state, tasks)
-            created = [push.task for push in pushed if push.created]
-            queues = {task.queue for task in created}
-            state.record(actor, Action.PUSH, [task.id for task in created], queues.pop() if len(queues) == 1 else None)
+            record_push(state, actor, pushed)
             return pushed
 
     async def retry(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
@@ -218,6 +216,13 @@ class MemoryExpose:
                 changed = await bell.wait()
                 if changed:
                     yield cast("frozenset[Topic]", frozenset(changed))
+
+
+def record_push(state: State, actor: Actor, pushed: Sequence[Pushed]) -> None:
+    """Enter a push into the audit."""
+    created = [push.task for push in pushed if push.created]
+    queues = {task.queue for task in created}
+    state.record(actor, Action.PUSH, [task.id for task in created], queues.pop() if len(queues) == 1 else None)
 
 
 def _queue(state: State, queue: QueueName) -> QueueInfo:

@@ -32,10 +32,10 @@ class Rollups:
     def __init__(self) -> None:
         self._tallies: dict[Span, dict[datetime, dict[QueueName, Tally]]] = {span: {} for span in Span}
 
-    def count(self, queue: QueueName, at: datetime, event: Event) -> None:
-        """Count one ``event``."""
+    def count(self, queue: QueueName, at: datetime, event: Event, by: int = 1) -> None:
+        """Count one ``event``; -1 takes it back."""
         for tally in self._at(queue, at):
-            setattr(tally, event, getattr(tally, event) + 1)
+            setattr(tally, event, getattr(tally, event) + by)
 
     def time(self, queue: QueueName, at: datetime, timing: Timing, seconds: float) -> None:
         """Enter one duration."""

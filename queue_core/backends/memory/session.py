@@ -31,6 +31,10 @@ class Session:
             if home is loop:
                 bell.close()
 
+    def is_last(self) -> bool:
+        """Whether the running event loop has access, and no other one."""
+        return self._loops.alone
+
     @contextmanager
     def transaction(self) -> Iterator[State]:
         """The store, for one atomic piece of work. Raises NotConnected."""

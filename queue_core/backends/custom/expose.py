@@ -1,0 +1,26 @@
+"""The read-and-act contract on functions and a ledger."""
+
+from collections.abc import Mapping, Sequence
+
+from queue_core.backends.custom.source import Source
+from queue_core.backends.memory.expose import MemoryExpose, record_push
+from queue_core.backends.memory.session import Session
+from queue_core.codec import Codec
+from queue_core.expose import Actor
+from queue_core.task import NewTask, Pushed
+
+
+class CustomExpose(MemoryExpose):
+    """``Expose`` of what this process pushed or took out."""
+
+    def __init__(self, session: Session, codecs: Mapping[str, Codec], source: Source, kind: str) -> None:
+        super().__init__(session, codecs)
+        self._source = source
+        self.kind = kind
+
+    async def push(self, tasks: Sequence[NewTask], *, actor: Actor) -> list[Pushed]:
+        """Store tasks, recorded in the audit."""
+        pushed = await self._source.push(tasks)
+        with self._session.transaction() as state:
+            record_push(state, actor, pushed)
+        return pushed

@@ -14,6 +14,7 @@ from tests.served import BoardServer
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SAYS = {
     "hello": ["Hello, Ada!"],
+    "deque_backend": ["Hello, Ada.", "Hello, Grace."],
     "retries": ["https://example.com answered 200 on attempt 3", "ftp://example.com is not a web address"],
     "transaction": ["a nest box: order 1", "we have no unicorns; neither order nor task was stored", "1 task stored for 1 order"],
 }

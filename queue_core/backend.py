@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.outcome import Ack
+from queue_core.schedule import DueSchedule, DueSchedules, Schedule
 from queue_core.task import Claim, Lease, NewTask, Pushed, Task
 from queue_core.worker_info import Beat, BeatReply, Registration
 
@@ -202,6 +203,33 @@ class Backend(Protocol):
 
     async def leases(self, boot: BootId) -> list[Lease]:
         """Every lease that ``boot`` holds now; what a worker compares with its own view after trouble."""
+        ...
+
+    # --- schedules: every worker fires any of them ----------------------------------------------------------
+
+    async def declare_schedules(self, schedules: Sequence[Schedule]) -> None:
+        """Store these schedules, by name; what is stored and declared as it is already stays untouched.
+
+        A new one is due at its first tick after now. Of a changed one the tasks follow the new declaration from now on; where its ticks
+        have changed it is due at the first of them after now and after its last one. A pause survives, and so does a schedule that
+        nobody declares any more. The queues of their tasks exist from now on. Raises InvalidValue for what cannot be stored.
+        """
+        ...
+
+    async def due_schedules(self, *, limit: int = 100) -> DueSchedules:
+        """The schedules whose next tick has come and that are not paused, and when the next of the others is due."""
+        ...
+
+    async def fire(self, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
+        """Push the task of each tick, and let the schedule be due at ``next_tick`` (None: never again), if it is still as ``due`` says:
+        neither fired by another, nor changed, paused or deleted since. Whether it was; otherwise nothing happens.
+
+        However many ask at once, one of them is told True. A tick that is recorded already gets no second task. The newest 100 ticks are kept.
+        """
+        ...
+
+    def schedule_wakeups(self) -> Wakeups:
+        """Wake-ups for who fires schedules: one was declared, changed, fired or resumed. To be entered before the first look."""
         ...
 
     # --- housekeeping: every worker does it, none is needed ------------------------------------------------

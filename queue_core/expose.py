@@ -137,6 +137,59 @@ class QueueInfo:
 COUNT_CAP: Final = 10_001
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleInfo:
+    """One schedule as lists show it."""
+
+    name: str
+    english: str
+    """When its ticks are, in words; what is wrong, if this machine cannot read it."""
+    expression: str
+    """The cron expression; ``every 10 minutes`` for an interval."""
+    timezone: str | None
+    """None for an interval, which has none."""
+    task: str
+    """The name of its tasks."""
+    queue: QueueName
+    missed: str
+    """``latest``, ``all`` or ``skip``: what becomes of ticks that came while no worker lived."""
+    pause: Pause | None
+    declared_at: datetime
+    """When it was stored first, or changed last."""
+    last_tick: datetime | None
+    """The newest tick that a task was pushed for."""
+    last_task: TaskId | None
+    """That task, which retention may have removed."""
+    next_ticks: tuple[datetime, ...]
+    """The next five; none while it is paused, and after the last."""
+    codec: str
+    args_head: bytes
+    """The first ``ARGS_HEAD`` bytes of the arguments of its tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class FiredTick:
+    """A tick that a task was pushed for."""
+
+    at: datetime
+    """When it was due."""
+    task: TaskId
+    fired_at: datetime
+    """When its task was pushed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleDetail(ScheduleInfo):
+    """One schedule, whole."""
+
+    args: bytes
+    """The arguments of its tasks, encoded by ``codec``."""
+    options: Mapping[str, Any]
+    """What else its tasks are given: ``priority``, ``timeout``, ``tags`` and so on, where they are not the usual ones."""
+    ticks: tuple[FiredTick, ...]
+    """The newest 100, newest first."""
+
+
 class Span(StrEnum):
     """The width of one bucket of a series."""
 
@@ -204,6 +257,10 @@ class Action(StrEnum):
     DELETE = "delete"
     PAUSE = "pause"
     RESUME = "resume"
+    PAUSE_SCHEDULE = "pause_schedule"
+    RESUME_SCHEDULE = "resume_schedule"
+    RUN_SCHEDULE = "run_schedule"
+    DELETE_SCHEDULE = "delete_schedule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,10 +315,12 @@ class AuditEntry:
     count: int
     """How many tasks it changed."""
     reason: str | None
+    schedule: str | None = None
+    """The schedule that it was about."""
 
 
 Topic = NewType("Topic", str)
-"""What changed: ``queue:NAME`` (tasks and numbers of one queue), ``queues`` (one was paused, resumed or named first), ``workers``, ``audit``."""
+"""What changed: ``queue:NAME`` (tasks and numbers of one), ``queues`` (one is paused, resumed or new), ``workers``, ``schedules``, ``audit``."""
 ALL_TOPICS: Final = Topic("*")
 """Anything may have changed; ask again about everything."""
 
@@ -291,6 +350,18 @@ class ListWorkers(Protocol):
 
     async def list_workers(self, queue: QueueName | None = None, *, limit: int = 200) -> list[WorkerInfo]:
         """Workers that serve ``queue`` (None: any): the living by name, then those that ended, latest first."""
+        ...
+
+
+class ListSchedules(Protocol):
+    """Reading schedules."""
+
+    async def list_schedules(self, *, limit: int = 1_000) -> list[ScheduleInfo]:
+        """Every schedule, by name, with its last tick and its next ones."""
+        ...
+
+    async def fetch_schedule(self, name: str) -> ScheduleDetail | None:
+        """One schedule, whole; None when it is not stored."""
         ...
 
 
@@ -399,6 +470,31 @@ class Manage(Protocol):
         """End the pause and wake the workers. Resuming an active queue changes nothing. Raises InvalidValue for an unknown queue."""
         ...
 
+    async def pause_schedule(self, name: str, *, actor: Actor) -> ScheduleInfo:
+        """Let no tick of a schedule push a task. Pausing twice keeps the first pause. Raises InvalidValue for an unknown schedule."""
+        ...
+
+    async def resume_schedule(self, name: str, *, actor: Actor) -> ScheduleInfo:
+        """End the pause: its next tick is the first after now, and those that came meanwhile are left out, whatever ``missed`` says.
+
+        Resuming an active schedule changes nothing. Raises InvalidValue for an unknown schedule, and for one that this machine cannot read.
+        """
+        ...
+
+    async def run_schedule(self, name: str, *, actor: Actor) -> Pushed:
+        """Push one task of a schedule now, also while it is paused; its tick is now. The ticks to come stay as they are.
+
+        Raises InvalidValue for an unknown schedule, and for one that this machine cannot read.
+        """
+        ...
+
+    async def delete_schedule(self, name: str, *, actor: Actor) -> None:
+        """Forget a schedule and its ticks; the tasks that it pushed stay. A worker that starts with an app that declares it stores it anew.
+
+        Raises InvalidValue for an unknown schedule.
+        """
+        ...
+
     async def list_audit(self, *, task: TaskId | None = None, limit: int = 100) -> list[AuditEntry]:
         """The latest actions (on one task), newest first."""
         ...
@@ -415,7 +511,7 @@ class Watch(Protocol):
         ...
 
 
-class Expose(ListQueues, ListWorkers, ListAllTasks, FetchById, Metrics, Manage, Watch, Protocol):
+class Expose(ListQueues, ListWorkers, ListSchedules, ListAllTasks, FetchById, Metrics, Manage, Watch, Protocol):
     """All of it: what the board needs of a store."""
 
     @property
@@ -513,12 +609,14 @@ __all__ = [
     "ErrorInfo",
     "Expose",
     "FetchById",
+    "FiredTick",
     "Histogram",
     "IllegalTransition",
     "InvalidValue",
     "KillReason",
     "ListAllTasks",
     "ListQueues",
+    "ListSchedules",
     "ListTasks",
     "ListWorkers",
     "Manage",
@@ -533,6 +631,8 @@ __all__ = [
     "QueueInfo",
     "QueueName",
     "Report",
+    "ScheduleDetail",
+    "ScheduleInfo",
     "Skipped",
     "Span",
     "StatType",

@@ -147,6 +147,7 @@ def audit(entry: AuditEntry) -> Json:
         "task_ids": list(entry.task_ids),
         "count": entry.count,
         "reason": entry.reason,
+        "schedule": entry.schedule,
     }
 
 

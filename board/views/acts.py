@@ -83,6 +83,8 @@ async def perform(ask: Ask, permissions: Permissions, action: Action, ids: Seque
             return await ask.store.delete(ids, actor=actor)
         case Action.VIEW | Action.PUSH | Action.RESCHEDULE | Action.UPDATE | Action.PAUSE | Action.RESUME:
             raise ValueError(f"{action} is not an action on stored tasks without further values.")
+        case Action.PAUSE_SCHEDULE | Action.RESUME_SCHEDULE | Action.RUN_SCHEDULE | Action.DELETE_SCHEDULE:
+            raise ValueError(f"{action} is an action on schedules, not on tasks.")
         case _:
             assert_never(action)
 

@@ -266,5 +266,6 @@ def _done(action: Action) -> str:
         Action.PUSH: "pushed",
         Action.RESCHEDULE: "rescheduled",
         Action.UPDATE: "changed",
+        Action.RUN_SCHEDULE: "pushed",
     }
     return words.get(action, action.value)

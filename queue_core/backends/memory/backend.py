@@ -1,12 +1,12 @@
 """The write contract, in memory."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, Final
 
 from queue_core.backend import Capabilities, Claims, Rescued, Retention, Wakeups
-from queue_core.backends.memory import leasing, producing
+from queue_core.backends.memory import leasing, producing, scheduling
 from queue_core.backends.memory import retention as keeping
 from queue_core.backends.memory.bells import Bell
 from queue_core.backends.memory.session import Session
@@ -16,6 +16,7 @@ from queue_core.backends.memory.workers import is_alive
 from queue_core.errors import InvalidValue, WorkerNameTaken
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.outcome import Ack
+from queue_core.schedule import DueSchedule, DueSchedules, Schedule
 from queue_core.status import Status
 from queue_core.task import Lease, NewTask, Pushed, Task, check_checkpoint
 from queue_core.worker_info import Beat, BeatReply, Registration, WorkerState
@@ -153,6 +154,27 @@ class MemoryBackend:
         with self._session.transaction() as state:
             return [row.lease for row in state.tasks.leased(boot) if row.lease]
 
+    # --- schedules -----------------------------------------------------------------------------------
+
+    async def declare_schedules(self, schedules: Sequence[Schedule]) -> None:
+        """Store schedules by name."""
+        with self._session.transaction() as state:
+            scheduling.declare(state, schedules)
+
+    async def due_schedules(self, *, limit: int = 100) -> DueSchedules:
+        """What is due."""
+        with self._session.transaction() as state:
+            return scheduling.due(state, limit)
+
+    async def fire(self, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
+        """Push the task of each tick, if nobody did."""
+        with self._session.transaction() as state:
+            return scheduling.fire(state, due, tasks, next_tick)
+
+    def schedule_wakeups(self) -> Wakeups:
+        """Wake-ups for who fires schedules."""
+        return _Wakeups(self._session, ["schedules"])
+
     # --- housekeeping ----------------------------------------------------------------------------------
 
     async def rescue(self) -> Rescued:
@@ -181,7 +203,7 @@ def _admit(state: State, worker: Registration) -> None:
 class _Wakeups:
     """Wake-ups for one worker, from entering to leaving."""
 
-    def __init__(self, session: Session, keys: list[tuple[str, str]]) -> None:
+    def __init__(self, session: Session, keys: Sequence[Hashable]) -> None:
         self._session = session
         self._keys = keys
         self._stack = ExitStack()

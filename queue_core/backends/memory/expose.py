@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AFTER, Facts, statistics
-from queue_core.backends.memory import listing, managing, producing
+from queue_core.backends.memory import listing, managing, producing, scheduling
 from queue_core.backends.memory.bells import Bell
 from queue_core.backends.memory.history import attempts
 from queue_core.backends.memory.session import Session
@@ -22,6 +22,8 @@ from queue_core.expose import (
     Page,
     QueueInfo,
     Report,
+    ScheduleDetail,
+    ScheduleInfo,
     Span,
     Statistic,
     TaskFilter,
@@ -83,6 +85,16 @@ class MemoryExpose:
         """Workers, the living first."""
         with self._session.transaction() as state:
             return state.workers.listed(state.now, queue, limit)
+
+    async def list_schedules(self, *, limit: int = 1_000) -> list[ScheduleInfo]:
+        """Every schedule, by name."""
+        with self._session.transaction() as state:
+            return scheduling.listed(state, limit)
+
+    async def fetch_schedule(self, name: str) -> ScheduleDetail | None:
+        """One schedule, whole."""
+        with self._session.transaction() as state:
+            return scheduling.fetched(state, name)
 
     # --- tasks -------------------------------------------------------------------------------------------
 
@@ -196,6 +208,26 @@ class MemoryExpose:
         with self._session.transaction() as state:
             managing.resume(state, queue, actor)
             return _queue(state, queue)
+
+    async def pause_schedule(self, name: str, *, actor: Actor) -> ScheduleInfo:
+        """Let no tick of a schedule push a task."""
+        with self._session.transaction() as state:
+            return scheduling.pause(state, name, actor)
+
+    async def resume_schedule(self, name: str, *, actor: Actor) -> ScheduleInfo:
+        """End the pause of a schedule."""
+        with self._session.transaction() as state:
+            return scheduling.resume(state, name, actor)
+
+    async def run_schedule(self, name: str, *, actor: Actor) -> Pushed:
+        """Push one task of a schedule now."""
+        with self._session.transaction() as state:
+            return scheduling.run(state, name, actor)
+
+    async def delete_schedule(self, name: str, *, actor: Actor) -> None:
+        """Forget a schedule."""
+        with self._session.transaction() as state:
+            scheduling.delete(state, name, actor)
 
     async def list_audit(self, *, task: TaskId | None = None, limit: int = 100) -> list[AuditEntry]:
         """The latest actions, newest first."""

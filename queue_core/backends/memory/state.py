@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from queue_core.backends._schedules import Stored
 from queue_core.backends.memory.bells import Switchboard
 from queue_core.backends.memory.rollups import Rollups
 from queue_core.backends.memory.tasks import Row, TaskTable
 from queue_core.backends.memory.workers import WorkerTable
 from queue_core.clock import Clock, HandWoundClock
-from queue_core.expose import Action, Actor, AuditEntry, Pause, Topic, queue_topic
+from queue_core.expose import Action, Actor, AuditEntry, FiredTick, Pause, Topic, queue_topic
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.status import WAITING, KillReason, Status
 from queue_core.task import Attempt, AttemptOutcome, ErrorInfo, Task
@@ -31,6 +32,8 @@ class State:
         self.tasks = TaskTable()
         self.workers = WorkerTable()
         self.pauses: dict[QueueName, Pause | None] = {}
+        self.schedules: dict[str, Stored] = {}
+        self.ticks: dict[str, dict[datetime, FiredTick]] = {}
         self.rollups = Rollups()
         self.audit: list[AuditEntry] = []
         self.bells = Switchboard()
@@ -119,6 +122,21 @@ class State:
         """Those of ``queues`` that are not paused, each once."""
         return [queue for queue in dict.fromkeys(queues) if self.pauses.get(queue) is None]
 
+    def put_schedule(self, stored: Stored) -> None:
+        """Store a schedule, in place of an earlier one of its name."""
+        self.schedules[stored.entry.name] = stored
+        self._announce_schedules()
+
+    def remove_schedule(self, name: str) -> None:
+        """Forget a schedule and its ticks."""
+        del self.schedules[name]
+        self.ticks.pop(name, None)
+        self._announce_schedules()
+
+    def _announce_schedules(self) -> None:
+        self.bells.announce(Topic("schedules"))
+        self.bells.ring("schedules")
+
     def announce_workers(self) -> None:
         """Say that workers changed."""
         self.bells.announce(Topic("workers"))
@@ -131,7 +149,7 @@ class State:
         """Let the workers of a queue look again."""
         self.bells.ring(("work", queue))
 
-    def record(self, actor: Actor, action: Action, ids: Sequence[TaskId], queue: QueueName | None) -> None:
+    def record(self, actor: Actor, action: Action, ids: Sequence[TaskId], queue: QueueName | None, *, schedule: str | None = None) -> None:
         """Enter an action into the audit."""
         self._audited += 1
         entry = AuditEntry(
@@ -143,6 +161,7 @@ class State:
             task_ids=tuple(ids[:AUDITED_IDS]),
             count=len(ids),
             reason=actor.reason,
+            schedule=schedule,
         )
         self.audit.append(entry)
         self.bells.announce(Topic("audit"))

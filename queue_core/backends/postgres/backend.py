@@ -1,16 +1,20 @@
 """The write contract on PostgreSQL: pushes, claims, acks and heartbeats have connections of their own, the rest is that of all relational stores."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from queue_core.backend import Capabilities, Claims, Rescued, Retention
 from queue_core.backends.postgres.joining import push_in
+from queue_core.backends.postgres.producing import push_in_transaction
 from queue_core.backends.postgres.stores import Stores
-from queue_core.backends.relational import workers
+from queue_core.backends.relational import scheduling, workers
 from queue_core.backends.relational.backend import RelationalBackend
 from queue_core.backends.relational.transaction import Transaction
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack
+from queue_core.schedule import DueSchedule
 from queue_core.task import NewTask, Pushed
 from queue_core.worker_info import Beat, BeatReply, Registration
 
@@ -50,6 +54,10 @@ class PostgresBackend(RelationalBackend[Stores]):
     async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
         """Lease due tasks to a worker."""
         return await self._store.do(lambda store: store.claimer.claim(boot, queues, names, max(limit, 0), max(start, 0)))
+
+    async def fire(self, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
+        """Push the task of each tick, if nobody did."""
+        return await self._store.operate(lambda tx: scheduling.fire(tx, due, tasks, next_tick, partial(push_in_transaction, tx)))
 
     async def ack(self, acks: Sequence[Ack]) -> list[bool]:
         """Store how attempts ended."""

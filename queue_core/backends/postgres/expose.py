@@ -1,11 +1,12 @@
 """The read-and-act contract on PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from queue_core.backends.postgres.producing import push_in_transaction
 from queue_core.backends.postgres.stores import Stores
 from queue_core.backends.postgres.transaction import Transaction
-from queue_core.backends.relational import managing
+from queue_core.backends.relational import managing, scheduling
 from queue_core.backends.relational.expose import RelationalExpose
 from queue_core.codec import Codec
 from queue_core.expose import Actor, QueueInfo
@@ -48,3 +49,7 @@ class PostgresExpose(RelationalExpose[Stores]):
             return pushed
 
         return await self._store.operate(push_and_record)
+
+    async def run_schedule(self, name: str, *, actor: Actor) -> Pushed:
+        """Push one task of a schedule now."""
+        return await self._store.operate(lambda tx: scheduling.run(tx, name, actor, partial(push_in_transaction, tx)))

@@ -50,7 +50,7 @@ class Store:
         self._is_open = False
         self._loop: asyncio.AbstractEventLoop | None = None
         if isinstance(clock, HandWoundClock):
-            clock.on_advance(self.hub.wake_workers)
+            clock.on_advance(self.hub.time_moved)
 
     # --- opening and closing ---------------------------------------------------------------------------
 

@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from queue_core.backend import Rescued, Retention
-from queue_core.backends.relational import workers
+from queue_core.backends.relational import scheduling, workers
 from queue_core.backends.relational.expiry import expire_waiting
-from queue_core.backends.relational.hub import WorkerBell
+from queue_core.backends.relational.hub import ScheduleBell, WorkerBell
 from queue_core.backends.relational.leases import checkpoint, progress, release, start
 from queue_core.backends.relational.retaining import prune
 from queue_core.backends.relational.transaction import Store
 from queue_core.backends.relational.waiting import wait_for
 from queue_core.errors import InvalidValue
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.schedule import DueSchedules, Schedule
 from queue_core.task import Lease, Task, check_checkpoint
 from queue_core.worker_info import Registration
 
@@ -21,7 +22,7 @@ S = TypeVar("S", bound=Store)
 
 
 class RelationalBackend(Generic[S]):
-    """``queue_core.backend.Backend`` but for capabilities, pushes, claims, acks and heartbeats; the contract says what each method does."""
+    """``queue_core.backend.Backend`` but for capabilities, pushes, claims, acks, heartbeats and ``fire``; the contract says what each method does."""
 
     def __init__(self, store: S) -> None:
         self._store = store
@@ -84,6 +85,20 @@ class RelationalBackend(Generic[S]):
     async def leases(self, boot: BootId) -> list[Lease]:
         """Every lease of a worker."""
         return [Lease(*row) for row in await self._store.rows("leases", boot=boot)]
+
+    # --- schedules -----------------------------------------------------------------------------------
+
+    async def declare_schedules(self, schedules: Sequence[Schedule]) -> None:
+        """Store schedules by name."""
+        await self._store.write(scheduling.declare, schedules)
+
+    async def due_schedules(self, *, limit: int = 100) -> DueSchedules:
+        """What is due."""
+        return await scheduling.due(self._store, limit)
+
+    def schedule_wakeups(self) -> ScheduleBell:
+        """Wake-ups for who fires schedules."""
+        return ScheduleBell(self._store.hub)
 
     # --- housekeeping --------------------------------------------------------------------------------
 

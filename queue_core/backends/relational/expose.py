@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from queue_core.backends import _rows
-from queue_core.backends.relational import lists, managing, numbers
+from queue_core.backends._schedules import unknown
+from queue_core.backends.relational import lists, managing, numbers, scheduling
 from queue_core.backends.relational.history import KEPT_ATTEMPTS
 from queue_core.backends.relational.hub import Watcher
 from queue_core.backends.relational.transaction import Store
@@ -22,6 +23,8 @@ from queue_core.expose import (
     Page,
     QueueInfo,
     Report,
+    ScheduleDetail,
+    ScheduleInfo,
     Span,
     Statistic,
     TaskFilter,
@@ -38,7 +41,7 @@ S = TypeVar("S", bound=Store)
 
 
 class RelationalExpose(Generic[S]):
-    """``queue_core.expose.Expose`` but for kind, location and pushes; the contract says what each method does."""
+    """``queue_core.expose.Expose`` but for kind, location and what pushes; the contract says what each method does."""
 
     def __init__(self, store: S, backend: str, codecs: Mapping[str, Codec]) -> None:
         self._store = store
@@ -77,6 +80,14 @@ class RelationalExpose(Generic[S]):
         """Workers, the living first."""
         rows = await self._store.rows("workers", queue=queue, now=to_us(await self._store.now()), limit=max(limit, 0))
         return [_rows.worker(row, self._backend) for row in rows]
+
+    async def list_schedules(self, *, limit: int = 1_000) -> list[ScheduleInfo]:
+        """Every schedule, by name."""
+        return await scheduling.listed(self._store, limit)
+
+    async def fetch_schedule(self, name: str) -> ScheduleDetail | None:
+        """One schedule, whole."""
+        return await scheduling.fetched(self._store, name)
 
     # --- tasks -----------------------------------------------------------------------------------------
 
@@ -170,13 +181,33 @@ class RelationalExpose(Generic[S]):
         assert info is not None
         return info
 
+    async def pause_schedule(self, name: str, *, actor: Actor) -> ScheduleInfo:
+        """Let no tick of a schedule push a task."""
+        await self._store.write(scheduling.pause, name, actor)
+        return await self._scheduled(name)
+
+    async def resume_schedule(self, name: str, *, actor: Actor) -> ScheduleInfo:
+        """End the pause of a schedule."""
+        await self._store.write(scheduling.resume, name, actor)
+        return await self._scheduled(name)
+
+    async def delete_schedule(self, name: str, *, actor: Actor) -> None:
+        """Forget a schedule."""
+        await self._store.write(scheduling.delete, name, actor)
+
+    async def _scheduled(self, name: str) -> ScheduleInfo:
+        found = await self.fetch_schedule(name)
+        if found is None:
+            raise unknown(name)
+        return found
+
     async def list_audit(self, *, task: TaskId | None = None, limit: int = 100) -> list[AuditEntry]:
         """The latest actions, newest first."""
         if task is None:
             rows = await self._store.rows("audit", limit=max(limit, 0))
         else:
             rows = await self._store.rows("audit_of_task", task=task, limit=max(limit, 0))
-        return [_entry(*row) for row in rows]
+        return [_entry(row) for row in rows]
 
     # --- learning of changes ---------------------------------------------------------------------------
 
@@ -207,7 +238,8 @@ def _latest(task: TaskSummary) -> list[Attempt]:
     ]
 
 
-def _entry(id: int, at: int, actor: str, action: str, queue: QueueName | None, task_ids: str, count: int, reason: str | None) -> AuditEntry:
+def _entry(row: _rows.Row) -> AuditEntry:
+    id, at, actor, action, queue, task_ids, count, reason, schedule = row
     return AuditEntry(
         id=id,
         at=from_us(at),
@@ -217,4 +249,5 @@ def _entry(id: int, at: int, actor: str, action: str, queue: QueueName | None, t
         task_ids=tuple(TaskId(task) for task in _rows.texts(task_ids)),
         count=count,
         reason=reason,
+        schedule=schedule,
     )

@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
-from queue_core.backends.relational.tally import Changes
-from queue_core.expose import Topic
+from queue_core.backends.relational.tally import SCHEDULES, Changes
+from queue_core.expose import ALL_TOPICS, Topic
 from queue_core.ids import BootId, QueueName
 
 
@@ -67,6 +67,25 @@ class WorkerBell:
     def cares_for(self, changes: Changes) -> bool:
         """Whether ``changes`` may concern the worker."""
         return self.boot in changes.boots or not self.queues.isdisjoint(changes.work)
+
+
+class ScheduleBell:
+    """The wake-ups of one who fires schedules; see ``backend.Backend.schedule_wakeups``."""
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+
+    async def __aenter__(self) -> "ScheduleBell":
+        self.bell = Bell()
+        self._hub.add_scheduler(self)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._hub.remove_scheduler(self)
+
+    async def wait(self, timeout: float | None) -> bool:
+        """Wait until schedules have changed."""
+        return await self.bell.wait(timeout)
 
 
 class Watcher:
@@ -149,6 +168,7 @@ class Hub:
         self._lock = threading.Lock()
         self._workers: tuple[WorkerBell, ...] = ()
         self._watchers: tuple[Watcher, ...] = ()
+        self._schedulers: tuple[ScheduleBell, ...] = ()
         self._awaited: dict[str, tuple[Waiter, ...]] = {}
         self._on_change = on_change
 
@@ -201,6 +221,16 @@ class Hub:
             self._workers = tuple(other for other in self._workers if other is not worker)
         self._on_change()
 
+    def add_scheduler(self, scheduler: ScheduleBell) -> None:
+        """Tell ``scheduler`` from now on. It adds nothing to what is listened to: its worker does that."""
+        with self._lock:
+            self._schedulers += (scheduler,)
+
+    def remove_scheduler(self, scheduler: ScheduleBell) -> None:
+        """Tell ``scheduler`` no more."""
+        with self._lock:
+            self._schedulers = tuple(other for other in self._schedulers if other is not scheduler)
+
     def add_watcher(self, watcher: Watcher) -> None:
         """Tell ``watcher`` from now on."""
         with self._lock:
@@ -228,15 +258,26 @@ class Hub:
                 for waiter in self._awaited.get(id, ()):
                     waiter.tell(id)
 
-    def tell_topics(self, topics: Iterable[Topic]) -> None:
-        """Tell all watchers."""
+    def tell_topics(self, topics: Collection[Topic]) -> None:
+        """Tell all watchers, and who fires schedules if it concerns them."""
         for watcher in self._watchers:
             watcher.tell(topics)
+        if self._schedulers and (SCHEDULES in topics or ALL_TOPICS in topics):
+            self._wake_schedulers()
 
     def wake_workers(self) -> None:
         """Let every worker look again."""
         for worker in self._workers:
             worker.ring()
+
+    def time_moved(self) -> None:
+        """A test moved the clock: anything may be due."""
+        self.wake_workers()
+        self._wake_schedulers()
+
+    def _wake_schedulers(self) -> None:
+        for scheduler in self._schedulers:
+            scheduler.bell.ring()
 
     def close(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Let the watchers and waiters of an event loop end, and wake its workers; those of all loops, if none is given."""

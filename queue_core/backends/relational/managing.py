@@ -194,7 +194,7 @@ async def record_push(tx: Transaction, actor: Actor, pushed: Sequence[Pushed]) -
     await record(tx, actor, Action.PUSH, [task.id for task in created], _one({task.queue for task in created}))
 
 
-async def record(tx: Transaction, actor: Actor, action: Action, ids: Sequence[TaskId], queue: str | None) -> None:
+async def record(tx: Transaction, actor: Actor, action: Action, ids: Sequence[TaskId], queue: str | None, *, schedule: str | None = None) -> None:
     """Enter an action into the audit."""
     named = list(ids[:AUDITED_IDS])
     row = await tx.row(
@@ -206,6 +206,7 @@ async def record(tx: Transaction, actor: Actor, action: Action, ids: Sequence[Ta
         task_ids=to_json(named),
         count=len(ids),
         reason=actor.reason,
+        schedule=schedule,
     )
     assert row is not None
     await tx.many("record_action_task", [{"task": id, "audit": row[0]} for id in named])

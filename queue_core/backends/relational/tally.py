@@ -10,6 +10,7 @@ from queue_core.status import Status
 WORKERS: Final = Topic("workers")
 QUEUES: Final = Topic("queues")
 AUDIT: Final = Topic("audit")
+SCHEDULES: Final = Topic("schedules")
 
 _WAIT: Final = tuple(f"wait:{bucket}" for bucket in range(len(BOUNDS) + 1))
 _RUN: Final = tuple(f"run:{bucket}" for bucket in range(len(BOUNDS) + 1))

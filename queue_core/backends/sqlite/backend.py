@@ -1,19 +1,21 @@
 """The write contract on SQLite: its busiest operations are functions of their own, the others are those of all relational stores."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from queue_core.backend import Capabilities, Claims
-from queue_core.backends.relational import workers
+from queue_core.backends.relational import scheduling, workers
 from queue_core.backends.relational.backend import RelationalBackend
 from queue_core.backends.sqlite import leasing
 from queue_core.backends.sqlite.joining import push_in
-from queue_core.backends.sqlite.producing import prepare
+from queue_core.backends.sqlite.producing import prepare, pushing
 from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.store import Store
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack
+from queue_core.schedule import DueSchedule
 from queue_core.task import NewTask, Pushed
 from queue_core.worker_info import Beat, BeatReply
 
@@ -47,6 +49,10 @@ class SqliteBackend(RelationalBackend[Store]):
     async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
         """Lease due tasks to a worker."""
         return await self._store.operate_lightly(leasing.claim, boot, queues, names, max(limit, 0), max(start, 0))
+
+    async def fire(self, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
+        """Push the task of each tick, if nobody did."""
+        return await self._store.operate(lambda tx: perform(tx, scheduling.fire, due, tasks, next_tick, pushing(tx)))
 
     async def ack(self, acks: Sequence[Ack]) -> list[bool]:
         """Store how attempts ended."""

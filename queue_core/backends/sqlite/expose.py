@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from queue_core.backends.relational import scheduling
 from queue_core.backends.relational.expose import RelationalExpose
 from queue_core.backends.relational.managing import record_push
-from queue_core.backends.sqlite.producing import prepare
+from queue_core.backends.sqlite.producing import prepare, pushing
 from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.store import Store
 from queue_core.backends.sqlite.transaction import Transaction
@@ -39,3 +40,7 @@ class SqliteExpose(RelationalExpose[Store]):
             return pushed
 
         return await self._store.operate(push_and_record)
+
+    async def run_schedule(self, name: str, *, actor: Actor) -> Pushed:
+        """Push one task of a schedule now."""
+        return await self._store.operate(lambda tx: perform(tx, scheduling.run, name, actor, pushing(tx)))

@@ -1,6 +1,6 @@
 """Storing new tasks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -32,6 +32,15 @@ def prepare(tasks: Sequence[NewTask]) -> Callable[[Transaction], list[Pushed]]:
         for queue, n in arrived.items():
             _count(tx, queue, n)
         return pushed
+
+    return push
+
+
+def pushing(tx: Transaction) -> Callable[[Sequence[NewTask]], Awaitable[list[Pushed]]]:
+    """A push as a step of a shared operation in ``tx``."""
+
+    async def push(tasks: Sequence[NewTask]) -> list[Pushed]:
+        return prepare(tasks)(tx)
 
     return push
 

@@ -47,7 +47,7 @@ class Store:
         """Held to open and to close, in threads only: no event loop waits for another."""
         self.hub = Hub(self._listeners_changed)
         if isinstance(clock, HandWoundClock):
-            clock.on_advance(self.hub.wake_workers)
+            clock.on_advance(self.hub.time_moved)
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""

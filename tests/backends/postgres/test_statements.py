@@ -372,7 +372,7 @@ async def test_what_one_transaction_takes_up_the_next_one_neither_takes_nor_wait
         await one.push("waits", expires_at=NOW - 1)
         await one.push("held", status="Queued", stage=2, boot="unknown")
         await one.push("done", status="Done", stage=None, done_at=NOW)
-        await one.rows("record_action", now=NOW, actor="me", action="kill", queue="mail", task_ids="[]", count=0, reason=None)
+        await one.rows("record_action", now=NOW, actor="me", action="kill", queue="mail", task_ids="[]", count=0, reason=None, schedule=None)
         try:
             async with first.transaction(), second.transaction():
                 assert len(await one.rows(name, **values)) == 1

@@ -22,6 +22,7 @@ INDEXED = {
     "candidates": "prinia_tasks_claim",
     "delete": "sqlite_autoindex_prinia_tasks_1",
     "delete_attempts": "prinia_attempts_task",
+    "due_schedules": "prinia_schedules_due",
     "ended": "sqlite_autoindex_prinia_tasks_1",
     "ended_tasks": "prinia_tasks_list",
     "expirable": "prinia_tasks_expires",
@@ -42,6 +43,7 @@ INDEXED = {
     "list_tasks_older": "prinia_tasks_list",
     "namesakes": "prinia_workers_live",
     "next_due": "prinia_tasks_claim",
+    "next_schedule": "prinia_schedules_due",
     "old_actions": "prinia_audit_at",
     "progress": "sqlite_autoindex_prinia_tasks_1",
     "promote": "prinia_tasks_scheduled",
@@ -56,9 +58,11 @@ INDEXED = {
     "retry": "sqlite_autoindex_prinia_tasks_1",
     "series": "PRIMARY KEY",
     "start": "sqlite_autoindex_prinia_tasks_1",
+    "schedule_ticks": "PRIMARY KEY",
     "summaries": "sqlite_autoindex_prinia_tasks_1",
     "targets": "sqlite_autoindex_prinia_tasks_1",
     "trim_attempts": "prinia_attempts_task",
+    "trim_ticks": "PRIMARY KEY",
     "window_of_tasks": "prinia_tasks_list",
 }
 

@@ -1,0 +1,3 @@
+-- Forget a schedule.
+DELETE FROM prinia_schedules
+WHERE name = :name

@@ -30,6 +30,7 @@ from queue_core.handle import TaskHandle
 from queue_core.ids import QueueName, TaskId
 from queue_core.inject import INJECTED, AttemptNumber, Data, Depends, Ending, Meta, Metadata, Progress, WorkerContext
 from queue_core.middleware import AckHook, Call, Gate, Middleware, Next
+from queue_core.piping import pipe
 from queue_core.schedule import Cron, Every, Schedule, Tick
 from queue_core.schemes import register_backend
 from queue_core.status import KillReason, Status
@@ -90,6 +91,7 @@ __all__ = [
     "WorkerContext",
     "WorkerNameTaken",
     "WorkerStateError",
+    "pipe",
     "register_backend",
 ]
 

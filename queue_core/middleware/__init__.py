@@ -23,14 +23,43 @@ from queue_core.inject import Ending, WorkerContext
 
 if TYPE_CHECKING:
     from queue_core.middleware.catch import Catch
+    from queue_core.middleware.circuit_breaker import CircuitBreaker
+    from queue_core.middleware.concurrency import Concurrency
     from queue_core.middleware.filter import Filter
+    from queue_core.middleware.load_shed import LoadShed
     from queue_core.middleware.outcomes import outcome_of
+    from queue_core.middleware.rate_limit import RateLimit
     from queue_core.middleware.retries import Retries
     from queue_core.middleware.timeout import Timeout
 
-__all__ = ["AckHook", "Call", "Catch", "Filter", "Gate", "Middleware", "Next", "Retries", "Timeout", "outcome_of"]
+__all__ = [
+    "AckHook",
+    "Call",
+    "Catch",
+    "CircuitBreaker",
+    "Concurrency",
+    "Filter",
+    "Gate",
+    "LoadShed",
+    "Middleware",
+    "Next",
+    "RateLimit",
+    "Retries",
+    "Timeout",
+    "outcome_of",
+]
 
-_HOMES: Final = {"Catch": "catch", "Filter": "filter", "Retries": "retries", "Timeout": "timeout", "outcome_of": "outcomes"}
+_HOMES: Final = {
+    "Catch": "catch",
+    "CircuitBreaker": "circuit_breaker",
+    "Concurrency": "concurrency",
+    "Filter": "filter",
+    "LoadShed": "load_shed",
+    "RateLimit": "rate_limit",
+    "Retries": "retries",
+    "Timeout": "timeout",
+    "outcome_of": "outcomes",
+}
 """Names that are imported when somebody asks for them, and the modules they are in: what an app does not use costs it nothing."""
 
 if not TYPE_CHECKING:

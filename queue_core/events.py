@@ -65,7 +65,7 @@ class TaskStarted(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEnded(TaskEvent):
-    """An attempt ended: ``ack`` is what the store is told."""
+    """An attempt ended: ``ack`` is what the store is told, soon after this. What loses its lease meanwhile is not stored."""
 
     ack: Ack
 

@@ -15,6 +15,13 @@ from queue_core.expose import Actor
 from queue_core.task import AttemptOutcome
 from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
 
+
+@pytest.fixture
+def app(stored_app: App) -> App:
+    """Every test here on each kind of store."""
+    return stored_app
+
+
 ME = Actor(name="olga")
 current = contextvars.ContextVar("current", default="nothing")
 

@@ -1,6 +1,7 @@
 """Middleware that limits what may start: what it holds back stays in the store."""
 
 import asyncio
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -167,3 +168,35 @@ async def test_a_gate_forgets_a_worker_that_has_ended_and_serves_the_next(app: A
             for handle in await work.push_many({} for _ in range(3)):
                 await handle.result(timeout=PATIENCE)
         assert gate._listeners == []
+
+
+async def test_a_gate_that_workers_in_two_threads_share_wakes_both(app: App) -> None:
+    held = asyncio.Event()
+
+    @app.task(queue="here")
+    async def here() -> None:
+        await held.wait()
+
+    @app.task(queue="there")
+    async def there() -> int:
+        return threading.get_ident()
+
+    gate = AtMost(1)
+    stop = threading.Event()
+    quiet: dict[str, Any] = {"middleware": [gate], "poll": 3_600, "lease_ttl": 3_600, "heartbeat_every": 600, "housekeeping": 600}
+
+    async def work_there() -> None:
+        async with app, working(app, name="there", queues=["there"], **quiet):
+            await asyncio.to_thread(stop.wait, PATIENCE)
+
+    async with working(app, name="here", queues=["here"], **quiet):
+        first = await here.push()
+        await eventually(lambda: gate.running == 1)
+        thread = asyncio.create_task(asyncio.to_thread(asyncio.run, work_there(), debug=True))  # which refuses calls from other threads
+        second = await there.push()
+        await eventually(lambda: len(gate._listeners) == 2)
+        held.set()
+        assert await second.result(timeout=PATIENCE) != threading.get_ident()
+        await first.result(timeout=PATIENCE)
+        stop.set()
+        await thread

@@ -3,6 +3,7 @@
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Action, Actor, Connected
 from queue_core.ids import TaskId
+from queue_core.schedule import Every, Schedule
 from queue_core.status import Status
 from queue_core.task import TaskChange
 from tests.conformance.helpers import ME, done, in_state, new_task, pause, push_one, resume
@@ -29,6 +30,11 @@ async def test_every_action_is_recorded(connected: Connected, clock: HandWoundCl
     await expose.delete([(await done(connected, queue="d")).id], actor=ME)
     await pause(connected, "k")
     await resume(connected, "k")
+    await connected.backend.declare_schedules([Schedule(name="nightly", when=Every(days=1), task=new_task())])
+    await expose.pause_schedule("nightly", actor=ME)
+    await expose.resume_schedule("nightly", actor=ME)
+    await expose.run_schedule("nightly", actor=ME)
+    await expose.delete_schedule("nightly", actor=ME)
     assert {entry.action for entry in await expose.list_audit()} == set(Action) - {Action.VIEW}
 
 

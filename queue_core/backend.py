@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.logs import LogLine
 from queue_core.outcome import Ack
 from queue_core.schedule import DueSchedule, DueSchedules, Schedule
 from queue_core.task import Claim, Lease, NewTask, Pushed, Task
@@ -69,6 +70,8 @@ class Retention:
     minutes: float | None = 2 * 86_400
     """Rollups by minute; those by hour stay 30 times and those by day 365 times as long."""
     audit: float | None = 365 * 86_400
+    logs: float | None = 7 * 86_400
+    """Log lines, since they were stored; those of a task go with it in any case."""
     queues: "dict[QueueName, Retention]" = field(default_factory=dict)
 
 
@@ -194,6 +197,15 @@ class Backend(Protocol):
 
         It replaces what was kept before. It survives failures, crashes, timeouts, kills and retries, and is forgotten when the task is Done.
         Raises InvalidValue for more than ``MAX_CHECKPOINT`` bytes.
+        """
+        ...
+
+    async def log(self, lines: Sequence[tuple[Lease, LogLine]]) -> int:
+        """Keep what running attempts logged, in the given order. Returns how many lines were stored.
+
+        Lines under a lease that does not hold are dropped. Of an attempt only lines whose number is above that of its last stored one are
+        stored, so that a call whose answer was lost may be repeated. About ``KEPT_LINES`` of a task are kept, the latest; all of them go
+        with their task. What is logged need not survive a loss of power.
         """
         ...
 

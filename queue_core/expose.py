@@ -25,6 +25,7 @@ from queue_core.errors import (
 )
 from queue_core.histogram import Histogram, merge, percentile
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.logs import LogEntry
 from queue_core.outage import Outage
 from queue_core.schemes import factory_of, known_schemes, register_backend
 from queue_core.status import DELETABLE, FINAL, KILLABLE, LEASED, RESCHEDULABLE, RETRYABLE, WAITING, KillReason, Status
@@ -64,6 +65,40 @@ class Page:
     """Where the page before starts; None at the newest end."""
     searched: int | None = None
     """For name and text filters: how many of the newest tasks were looked at, when that was not all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter:
+    """Which log lines a page shows; None, 0 and empty mean any. All given conditions must hold.
+
+    ``attempt``, ``level`` and ``text`` are looked for among ``LOG_WINDOW`` lines of the task, of the queue or of all; a page says when it
+    stopped there.
+    """
+
+    task: TaskId | None = None
+    attempt: int | None = None
+    queue: QueueName | None = None
+    level: int = 0
+    """This level and higher ones, as ``logging`` numbers them: 30 is WARNING."""
+    text: str | None = None
+    """Text in the message or the logger's name, without regard to case."""
+
+
+LOG_WINDOW: Final = 10_000
+"""How many lines one page looks at, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Part of a log, oldest line first."""
+
+    lines: list[LogEntry]
+    newer: Cursor
+    """Where lines are that are stored later: ask again from here to follow a log."""
+    older: Cursor | None = None
+    """Where the lines before these are; None when there are none."""
+    searched: int | None = None
+    """How many lines were looked at, when that was not all; the page beyond goes on looking."""
 
 
 # --- what is answered ------------------------------------------------------------------------------------
@@ -400,6 +435,18 @@ class FetchById(Protocol):
         ...
 
 
+class ListLogs(Protocol):
+    """Reading what handlers logged."""
+
+    async def list_logs(self, filter: LogFilter, *, start: Cursor | None = None, limit: int = 100) -> LogPage:
+        """The newest ``limit`` lines that fit, or those beside ``start``, oldest first; at most 1,000. Costs the same at any depth.
+
+        Following one task (asking again from ``newer``) passes over none of its lines. Following many may pass over a line that another
+        process stores at the same moment; the newest page has it. Raises InvalidValue for a cursor that no page handed out.
+        """
+        ...
+
+
 class Metrics(Protocol):
     """Numbers."""
 
@@ -456,7 +503,7 @@ class Manage(Protocol):
         ...
 
     async def delete(self, ids: Sequence[TaskId], *, actor: Actor) -> Report:
-        """Done, Killed: removed, with their history."""
+        """Done, Killed: removed, with their history and their log."""
         ...
 
     async def pause(self, queue: QueueName, *, actor: Actor) -> QueueInfo:
@@ -511,7 +558,7 @@ class Watch(Protocol):
         ...
 
 
-class Expose(ListQueues, ListWorkers, ListSchedules, ListAllTasks, FetchById, Metrics, Manage, Watch, Protocol):
+class Expose(ListQueues, ListWorkers, ListSchedules, ListAllTasks, FetchById, ListLogs, Metrics, Manage, Watch, Protocol):
     """All of it: what the board needs of a store."""
 
     @property
@@ -589,6 +636,7 @@ __all__ = [
     "FINAL",
     "KILLABLE",
     "LEASED",
+    "LOG_WINDOW",
     "RESCHEDULABLE",
     "RETRYABLE",
     "SEARCH_WINDOW",
@@ -615,10 +663,14 @@ __all__ = [
     "InvalidValue",
     "KillReason",
     "ListAllTasks",
+    "ListLogs",
     "ListQueues",
     "ListSchedules",
     "ListTasks",
     "ListWorkers",
+    "LogEntry",
+    "LogFilter",
+    "LogPage",
     "Manage",
     "Metrics",
     "NewTask",

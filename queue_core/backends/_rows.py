@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
 from queue_core.backoff import Retry
 from queue_core.clock import from_us, to_us
 from queue_core.errors import InvalidValue
+from queue_core.logs import LogEntry
 from queue_core.status import KillReason, Status
 from queue_core.task import ARGS_HEAD, Attempt, AttemptOutcome, Claim, ErrorInfo, Lease, NewTask, Task, TaskSummary
 from queue_core.worker_info import WorkerInfo, WorkerState
@@ -110,6 +111,14 @@ def attempt(task_id: str, row: Row) -> Attempt:
         outcome=AttemptOutcome(outcome),
         error=ErrorInfo(type=error_type, message=message or "", traceback=traceback or "") if error_type else None,
     )
+
+
+def log_entry(row: Row) -> LogEntry:
+    """A row of the log."""
+    place, task, queue, attempt, number, at, level, logger, message, *_ = row
+    return LogEntry(
+        place=place, task_id=task, queue=queue, attempt=attempt, number=number, at=from_us(at), level=level, logger=logger, message=message
+    )  # fmt: skip
 
 
 def worker(row: Row, backend: str) -> WorkerInfo:
@@ -228,6 +237,10 @@ def retry(stored: str | None) -> Retry | None:
         return None
 
 
+@overload
+def clean(text: str) -> str: ...
+@overload
+def clean(text: str | None) -> str | None: ...
 def clean(text: str | None) -> str | None:
     """``text`` with lone surrogates made visible, since UTF-8 cannot hold them."""
     if text is None or text.isascii():

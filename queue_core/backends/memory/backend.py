@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Hashable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 from queue_core.backend import Capabilities, Claims, Rescued, Retention, Wakeups
@@ -15,6 +16,7 @@ from queue_core.backends.memory.waiting import wait_for
 from queue_core.backends.memory.workers import is_alive
 from queue_core.errors import InvalidValue, WorkerNameTaken
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.logs import LogLine
 from queue_core.outcome import Ack
 from queue_core.schedule import DueSchedule, DueSchedules, Schedule
 from queue_core.status import Status
@@ -143,6 +145,12 @@ class MemoryBackend:
             if row is not None:
                 state.change(row, checkpoint=data)
             return row is not None
+
+    async def log(self, lines: Sequence[tuple[Lease, LogLine]]) -> int:
+        """Keep what running attempts logged."""
+        with self._session.transaction() as state:
+            groups = [(lease, [line for _, line in group]) for lease, group in groupby(lines, key=lambda pair: pair[0])]
+            return sum(state.log(row, lease, logged) for lease, logged in groups if (row := leasing.held(state, lease, Status.RUNNING)))
 
     async def kill_requests(self, boot: BootId) -> list[Lease]:
         """Leases whose tasks somebody asked to kill."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
+from queue_core.backends import _logs
 from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AFTER, Facts, statistics
 from queue_core.backends.memory import listing, managing, producing, scheduling
 from queue_core.backends.memory.bells import Bell
@@ -19,6 +20,8 @@ from queue_core.expose import (
     Counts,
     Cursor,
     Durations,
+    LogFilter,
+    LogPage,
     Page,
     QueueInfo,
     Report,
@@ -123,6 +126,12 @@ class MemoryExpose:
         with self._session.transaction() as state:
             row = state.tasks.get(id)
             return attempts(row) if row else []
+
+    async def list_logs(self, filter: LogFilter, *, start: Cursor | None = None, limit: int = 100) -> LogPage:
+        """A page of what handlers logged, oldest line first."""
+        question = _logs.asked(filter, start, limit)
+        with self._session.transaction() as state:
+            return _logs.page(question, state.logs.find(question))
 
     # --- numbers -----------------------------------------------------------------------------------------
 

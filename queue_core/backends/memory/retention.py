@@ -18,6 +18,7 @@ def prune(state: State, retention: Retention, limit: int) -> int:
     _prune_workers(state, retention)
     _prune_rollups(state, retention)
     _prune_audit(state, retention)
+    _prune_logs(state, retention, 20 * limit)
     doomed: list[Row] = []
     for queue in state.pauses:
         doomed += _doomed(state, queue, retention.queues.get(queue, retention), limit - len(doomed))
@@ -57,6 +58,13 @@ def _prune_audit(state: State, retention: Retention) -> None:
         return
     oldest = _ago(state, retention.audit)
     state.audit = [entry for entry in state.audit if entry.at > oldest]
+
+
+def _prune_logs(state: State, retention: Retention, limit: int) -> None:
+    for queue in state.pauses:
+        age = retention.queues.get(queue, retention).logs
+        if age is not None:
+            state.logs.prune(queue, _ago(state, age), limit)
 
 
 def _ago(state: State, seconds: float) -> datetime:

@@ -8,14 +8,16 @@ from typing import Any
 
 from queue_core.backends._schedules import Stored
 from queue_core.backends.memory.bells import Switchboard
+from queue_core.backends.memory.logs import LogTable
 from queue_core.backends.memory.rollups import Rollups
 from queue_core.backends.memory.tasks import Row, TaskTable
 from queue_core.backends.memory.workers import WorkerTable
 from queue_core.clock import Clock, HandWoundClock
 from queue_core.expose import Action, Actor, AuditEntry, FiredTick, Pause, Topic, queue_topic
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.logs import LogLine
 from queue_core.status import WAITING, KillReason, Status
-from queue_core.task import Attempt, AttemptOutcome, ErrorInfo, Task
+from queue_core.task import Attempt, AttemptOutcome, ErrorInfo, Lease, Task
 
 HISTORY: int = 100
 """How many attempts of a task are kept, the latest."""
@@ -31,6 +33,7 @@ class State:
         self.now = clock.now()
         self.tasks = TaskTable()
         self.workers = WorkerTable()
+        self.logs = LogTable()
         self.pauses: dict[QueueName, Pause | None] = {}
         self.schedules: dict[str, Stored] = {}
         self.ticks: dict[str, dict[datetime, FiredTick]] = {}
@@ -81,10 +84,18 @@ class State:
         return None
 
     def remove(self, row: Row) -> None:
-        """Forget a task and its history."""
+        """Forget a task, its history and its log."""
         self.tasks.remove(row)
+        self.logs.remove(row.task.id)
         self.bells.announce(queue_topic(row.task.queue))
         self.bells.ring(row.task.id)
+
+    def log(self, row: Row, lease: Lease, lines: Sequence[LogLine]) -> int:
+        """Keep what the running attempt of a task logged; how many lines."""
+        stored = self.logs.add(row.task, lease, lines, self.now)
+        if stored:
+            self.bells.announce(queue_topic(row.task.queue))
+        return stored
 
     def remember(
         self,

@@ -13,9 +13,10 @@ from queue_core.backends.relational import scheduling, workers
 from queue_core.backends.relational.backend import RelationalBackend
 from queue_core.backends.relational.transaction import Transaction
 from queue_core.ids import BootId, QueueName
+from queue_core.logs import LogLine
 from queue_core.outcome import Ack
 from queue_core.schedule import DueSchedule
-from queue_core.task import NewTask, Pushed
+from queue_core.task import Lease, NewTask, Pushed
 from queue_core.worker_info import Beat, BeatReply, Registration
 
 CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("asyncpg", "psycopg", "sqlalchemy"))
@@ -62,6 +63,10 @@ class PostgresBackend(RelationalBackend[Stores]):
     async def ack(self, acks: Sequence[Ack]) -> list[bool]:
         """Store how attempts ended."""
         return await self._store.do(lambda store: store.acker.ack(acks))
+
+    async def log(self, lines: Sequence[tuple[Lease, LogLine]]) -> int:
+        """Keep what running attempts logged."""
+        return await self._store.do(lambda store: store.logger.log(lines))
 
 
 async def _register_in_turn(tx: Transaction, worker: Registration) -> Rescued:

@@ -18,6 +18,7 @@ from queue_core.backends.postgres.claiming import Claimer
 from queue_core.backends.postgres.failures import explained
 from queue_core.backends.postgres.folding import Folding
 from queue_core.backends.postgres.line import Connection, Line, connect, end, not_open
+from queue_core.backends.postgres.logs import Logger
 from queue_core.backends.postgres.pulse import Pulse
 from queue_core.backends.postgres.pusher import Pusher
 from queue_core.backends.postgres.reader import Reader
@@ -80,6 +81,7 @@ class Store:
         self._claims, self._acks = Line(self.address, "claims"), Line(self.address, "acks")
         self.pusher = Pusher(self._pushes, self.address, self.clock_us, self._told, lambda spare: self._signals.speak(spare))
         self.acker = Acker(self._acks, self.clock_us, self._told)
+        self.logger = Logger(self._acks, self.clock_us, self._told)
         self.claimer = Claimer(self._claims, self.clock_us, self._told, lambda: self.write(expire_waiting))
         self._pulse = Pulse(self.address, self.clock_us)
         self._reader = Reader(self.address)

@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 
 from queue_core.backends import _rows
 from queue_core.backends._schedules import unknown
-from queue_core.backends.relational import lists, managing, numbers, scheduling
+from queue_core.backends.relational import lists, logs, managing, numbers, scheduling
 from queue_core.backends.relational.history import KEPT_ATTEMPTS
 from queue_core.backends.relational.hub import Watcher
 from queue_core.backends.relational.transaction import Store
@@ -20,6 +20,8 @@ from queue_core.expose import (
     Counts,
     Cursor,
     Durations,
+    LogFilter,
+    LogPage,
     Page,
     QueueInfo,
     Report,
@@ -115,6 +117,10 @@ class RelationalExpose(Generic[S]):
             return []
         kept = [_rows.attempt(id, row) for row in await self._store.rows("attempts", task=found[0].seq)]
         return [*kept, *_latest(found[0])][-KEPT_ATTEMPTS:]
+
+    async def list_logs(self, filter: LogFilter, *, start: Cursor | None = None, limit: int = 100) -> LogPage:
+        """A page of what handlers logged, oldest line first."""
+        return await logs.list_logs(self._store, filter, start, limit)
 
     # --- numbers ---------------------------------------------------------------------------------------
 

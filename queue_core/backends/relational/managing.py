@@ -141,8 +141,9 @@ async def delete(tx: Transaction, targets: Sequence[Target]) -> None:
 
 
 async def remove(tx: Transaction, rows: Sequence[Finished]) -> None:
-    """Forget finished tasks, with their history."""
+    """Forget finished tasks, with their history and their log."""
     await tx.many("delete_attempts", [{"seq": row.seq} for row in rows])
+    await tx.many("delete_logs", [{"id": row.id} for row in rows])
     await tx.many("delete", [{"id": row.id} for row in rows])
     for row in rows:
         tx.tally.move(row.queue, row.status, None)

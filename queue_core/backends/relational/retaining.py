@@ -14,6 +14,7 @@ from queue_core.status import Status
 BATCH: Final = 500
 """How many rows one transaction removes at most."""
 _STRETCH: Final = 1_000
+_LOG_BATCHES: Final = 20
 _SPANS_KEPT: Final = {Span.MINUTE: 1, Span.HOUR: 30, Span.DAY: 365}
 """How many times ``Retention.minutes`` the rollups of each span stay."""
 
@@ -21,10 +22,27 @@ _SPANS_KEPT: Final = {Span.MINUTE: 1, Span.HOUR: 30, Span.DAY: 365}
 async def prune(store: Store, retention: Retention) -> int:
     """Remove one batch; how many tasks went."""
     await store.write(_prune_the_rest, retention)
+    await _prune_logs(store, retention)
     async for queue, status, before in _limits(store, retention):
         if ids := await _ended(store, queue, status, before):
             return await store.write(_remove_ended, status, before, ids)
     return 0
+
+
+async def _prune_logs(store: Store, retention: Retention) -> None:
+    """Remove some batches of log lines of each queue: there are far more of them than of tasks."""
+    now = to_us(await store.now())
+    for (queue,) in await store.rows("queue_names"):
+        age = retention.queues.get(queue, retention).logs
+        if age is not None:
+            before = now - round(age * 1_000_000)
+            for _ in range(_LOG_BATCHES):
+                if await store.write(_prune_lines, queue, before) < BATCH:
+                    break
+
+
+async def _prune_lines(tx: Transaction, queue: str, before: int) -> int:
+    return await tx.run("prune_logs", queue=queue, before=before, limit=BATCH)
 
 
 async def _limits(store: Store, retention: Retention) -> AsyncIterator[tuple[str, Status, int]]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from queue_core.backend import Capabilities, Claims
-from queue_core.backends.relational import scheduling, workers
+from queue_core.backends.relational import logs, scheduling, workers
 from queue_core.backends.relational.backend import RelationalBackend
 from queue_core.backends.sqlite import leasing
 from queue_core.backends.sqlite.joining import push_in
@@ -14,9 +14,10 @@ from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.store import Store
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.ids import BootId, QueueName
+from queue_core.logs import LogLine
 from queue_core.outcome import Ack
 from queue_core.schedule import DueSchedule
-from queue_core.task import NewTask, Pushed
+from queue_core.task import Lease, NewTask, Pushed
 from queue_core.worker_info import Beat, BeatReply
 
 CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("sqlite3", "aiosqlite"))
@@ -57,3 +58,7 @@ class SqliteBackend(RelationalBackend[Store]):
     async def ack(self, acks: Sequence[Ack]) -> list[bool]:
         """Store how attempts ended."""
         return await self._store.operate(leasing.ack, acks)
+
+    async def log(self, lines: Sequence[tuple[Lease, LogLine]]) -> int:
+        """Keep what running attempts logged."""
+        return await self._store.write_lightly(logs.log, lines)

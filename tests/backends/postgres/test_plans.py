@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 NOW: Final = 1_800_000_000_000_000
 QUEUES: Final = [f"queue {number}" for number in range(5)]
-GROWING: Final = {"tasks", "attempts", "rollups", "changes", "audit_tasks"}
+GROWING: Final = {"tasks", "attempts", "rollups", "changes", "audit_tasks", "logs"}
 
 FILL: Final = (
     "INSERT INTO prinia_queues (name, created_at) SELECT 'queue ' || n, 0 FROM generate_series(0, 4) AS n",
@@ -59,12 +59,20 @@ FILL: Final = (
     SELECT 'boot ' || n, 'worker ' || n, '["queue 1"]', 'here', n, '', '1', '[]', 50, 60000000, 'running', {NOW}, {NOW}
     FROM generate_series(1, 4) AS n
     """,
+    f"""
+    INSERT INTO prinia_logs (at, stored_at, lease, number, attempt, level, task, queue, logger, message)
+    SELECT
+      {NOW}, {NOW}, 1, 1 + n / 5000, 1, 20, md5((n % 5000)::text), CASE WHEN n % 5000 = 7 THEN 'rare' ELSE 'queue ' || n % 5 END,
+      'shop', 'line ' || n
+    FROM generate_series(1, 200000) AS n
+    """,
     "INSERT INTO prinia_audit_tasks (task_id, audit) SELECT md5(n::text), n FROM generate_series(1, 10000) AS n",
 )
 
 SPAN: Final = {"span": "minute", "since": NOW - 3_600_000_000, "until": NOW}
 PLACE: Final = {"place": NOW, "floor": 0, "name": None, "text": None, "limit": 51}
 SOME: Final = {"queues": QUEUES, "statuses": [status.value for status in Status]}
+LINES: Final = {"attempt": None, "level": 0, "text": None, "place": NOW, "window": 101, "limit": 103}
 IDS: Final = {"ids": [f"task {number}" for number in range(500)]}
 
 STATEMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
@@ -73,6 +81,7 @@ STATEMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "counts": ("changes_xid", {}),
     "delete": ("tasks_pkey", {"id": "a"}),
     "delete_attempts": ("attempts_task", {"seq": 7}),
+    "delete_logs": ("logs_task", {"id": "a"}),
     "durations": ("rollups_pkey", {**SPAN, "queue": None}),
     "ended": ("tasks_pkey", IDS),
     "ended_tasks": ("tasks_list", {"queue": "queue 1", "status": "Done", "place": 0, "limit": 1_000}),
@@ -85,15 +94,19 @@ STATEMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "held": ("tasks_pkey", IDS),
     "kill": ("tasks_pkey", {"id": "a", "now": NOW}),
     "kill_requests": ("tasks_leased", {"boot": "boot 1"}),
+    "last_line": ("logs_task", {"task": "a", "lease": 1}),
     "last_claim": ("changes_xid", {}),
     "leased_by": ("tasks_leased", {"boot": "boot 1"}),
     "leases": ("tasks_leased", {"boot": "boot 1"}),
     "list_held": ("tasks_leased", {"boot": "boot 1"}),
     "list_tasks_newer": ("tasks_list", {**PLACE, **SOME}),
     "list_tasks_older": ("tasks_list", {**PLACE, **SOME}),
+    "logs_newer": ("logs_task", {**LINES, "task": "a", "queue": None}),
+    "logs_older": ("logs_queue", {**LINES, "task": None, "queue": "rare"}),
     "orphans": ("tasks_leased", {"now": NOW, "limit": 500}),
     "progress": ("tasks_pkey", {"id": "a", "boot": "b", "token": 1, "fraction": 0.5, "note": None}),
     "prunable": ("tasks_pkey", {**IDS, "status": "Done", "before": NOW}),
+    "prune_logs": ("logs_queue", {"queue": "rare", "before": NOW, "limit": 500}),
     "prune_rollups": ("rollups_pkey", {"span": "minute", "before": NOW, "limit": 500}),
     "queued_in": ("tasks_list", {"queue": "queue 1"}),
     "queues": ("tasks_claim", {"queue": None, "now": NOW, "cap": 10_001}),
@@ -107,6 +120,7 @@ STATEMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "summaries": ("tasks_pkey", IDS),
     "targets": ("tasks_pkey", IDS),
     "trim_attempts": ("attempts_task", {"task": 7, "keep": 100}),
+    "trim_logs": ("logs_task", {"task": "a", "keep": 10_000}),
     "versions": ("changes_xid", {}),
     "window_of_tasks": ("tasks_list", {**SOME, "window": 100_000}),
 }

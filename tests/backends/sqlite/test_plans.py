@@ -23,6 +23,7 @@ INDEXED = {
     "delete": "sqlite_autoindex_prinia_tasks_1",
     "delete_attempts": "prinia_attempts_task",
     "due_schedules": "prinia_schedules_due",
+    "delete_logs": "prinia_logs_task",
     "ended": "sqlite_autoindex_prinia_tasks_1",
     "ended_tasks": "prinia_tasks_list",
     "expirable": "prinia_tasks_expires",
@@ -38,9 +39,12 @@ INDEXED = {
     "lease": "INTEGER PRIMARY KEY",
     "leased_by": "prinia_tasks_leased",
     "leases": "prinia_tasks_leased",
+    "last_line": "prinia_logs_task",
     "list_held": "prinia_tasks_leased",
     "list_tasks_newer": "prinia_tasks_list",
     "list_tasks_older": "prinia_tasks_list",
+    "logs_newer": "prinia_logs_task",
+    "logs_older": "prinia_logs_task",
     "namesakes": "prinia_workers_live",
     "next_due": "prinia_tasks_claim",
     "next_schedule": "prinia_schedules_due",
@@ -48,6 +52,7 @@ INDEXED = {
     "progress": "sqlite_autoindex_prinia_tasks_1",
     "promote": "prinia_tasks_scheduled",
     "prunable": "sqlite_autoindex_prinia_tasks_1",
+    "prune_logs": "prinia_logs_queue",
     "prune_rollups": "PRIMARY KEY",
     "prune_workers": "prinia_workers_ended",
     "queued_in": "prinia_tasks_list",
@@ -63,6 +68,7 @@ INDEXED = {
     "targets": "sqlite_autoindex_prinia_tasks_1",
     "trim_attempts": "prinia_attempts_task",
     "trim_ticks": "PRIMARY KEY",
+    "trim_logs": "prinia_logs_task",
     "window_of_tasks": "prinia_tasks_list",
 }
 
@@ -105,7 +111,8 @@ def test_a_statement_goes_through_its_index(full: sqlite3.Connection, name: str,
 @pytest.mark.parametrize("name", NAMES)
 def test_no_statement_scans_the_tasks(full: sqlite3.Connection, name: str) -> None:
     allowed = {"window_of_all": "SCAN prinia_tasks", "newest_seq": "SEARCH", "orphans": "SCAN task USING INDEX prinia_tasks_leased"}
-    scans = [step for step in plan(full, name) if re.match(r"SCAN (prinia_tasks|task|own|prinia_attempts|rollup|prinia_rollups|entry)\b", step)]
+    large = r"SCAN (prinia_tasks|task|own|prinia_attempts|rollup|prinia_rollups|entry|prinia_logs|line|old)\b"
+    scans = [step for step in plan(full, name) if re.match(large, step)]
     assert all(step.startswith(allowed.get(name, "-")) for step in scans), scans
 
 

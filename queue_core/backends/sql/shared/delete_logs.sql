@@ -1,0 +1,3 @@
+-- Remove what the attempts of a task logged.
+DELETE FROM prinia_logs
+WHERE task = :id

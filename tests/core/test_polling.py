@@ -297,7 +297,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class NoIterator:
-    async def moments(self, context: PollContext) -> Any:
+    def moments(self, context: PollContext) -> Any:
         return None
 
 

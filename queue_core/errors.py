@@ -161,6 +161,14 @@ class TaskTimeout(PriniaError, TimeoutError):
         super().__init__(f"The attempt was stopped after its time limit of {limit:g} s.")
 
 
+class OperationTimeout(TaskTimeout):
+    """A part of an attempt ran longer than ``ctx.limit`` allows, and was cancelled."""
+
+    def __init__(self, limit: float) -> None:
+        TimeoutError.__init__(self, f"A part of the attempt was stopped after its limit of {limit:g} s.")
+        self.limit = limit
+
+
 GUARD: Final = 'A child process imports the program\'s main module again, so put what that module starts under `if __name__ == "__main__":`.'
 """What people forget who run functions in child processes for the first time."""
 

@@ -1,6 +1,7 @@
 """What a worker tells about itself while it runs."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from queue_core.ids import QueueName, TaskId
@@ -17,7 +18,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start(Event):
-    """The worker is registered and begins to claim. It happens again after a lost lease, with a new life."""
+    """The worker is registered and begins to claim. It happens again after a lost lease and after a restart, with a new life."""
 
     queues: tuple[QueueName, ...]
 
@@ -34,9 +35,26 @@ class HeartBeat(Event):
     running: int
 
 
+class StopReason(StrEnum):
+    """Why a worker ended."""
+
+    ASKED = "asked"
+    """By ``stop``, a signal, or a handler."""
+    RESTART = "restart"
+    """By ``restart``: another Start follows."""
+    MAX_TASKS = "max_tasks"
+    """It has run as many tasks as it may."""
+    MAX_MEMORY = "max_memory"
+    """Its process uses more memory than it may."""
+    FAILED = "failed"
+    """Its ``run`` raised, or was cancelled."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop(Event):
     """The worker has ended."""
+
+    reason: StopReason = StopReason.ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

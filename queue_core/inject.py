@@ -1,13 +1,15 @@
 """What a handler may ask for beside its stored arguments: data, facts about its own run, the task's metadata, and dependencies."""
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, NewType, Protocol, TypeVar, overload
+from typing import Any, Final, Literal, NewType, Protocol, TypeVar, overload
 
 from queue_core.codec import convert
-from queue_core.errors import InvalidValue, MissingData
+from queue_core.errors import InvalidValue, MissingData, OperationTimeout, not_negative
 from queue_core.ids import QueueName, TaskId
 
 T = TypeVar("T")
@@ -84,6 +86,10 @@ class Ending(StrEnum):
     """The lease is gone: the task is another worker's by now, and nothing may be written about this run."""
 
 
+Verb = Literal["stop", "pause", "resume"]
+"""What a run can ask of its worker."""
+
+
 class Hooks(Protocol):
     """What a context needs of the worker that made it."""
 
@@ -119,8 +125,16 @@ class Hooks(Protocol):
         """What was stored last, as plain values; None for nothing."""
         ...
 
-    def stop_worker(self) -> None:
-        """Ask the worker to stop."""
+    def steer(self, verb: Verb) -> None:
+        """Ask the worker to stop, pause or resume."""
+        ...
+
+    def track(self, work: Awaitable[Any]) -> None:
+        """Let the worker wait for ``work`` when it stops."""
+        ...
+
+    def emit(self, name: str, payload: Any) -> None:
+        """Tell the worker's listeners a Custom event."""
         ...
 
 
@@ -188,9 +202,36 @@ class WorkerContext:
         value = self.hooks.last_checkpoint()
         return None if value is None else convert(value, kind)
 
+    def limit(self, seconds: float) -> AbstractAsyncContextManager[None]:
+        """A time limit for a part of an ``async`` handler: ``async with ctx.limit(5): …``. When it is exceeded, the part is cancelled.
+
+        Raises OperationTimeout then, a TaskTimeout, which fails the attempt unless the handler catches it; InvalidValue for no number of seconds.
+        """
+        return _limited(not_negative("limit", seconds))
+
+    def track(self, work: Awaitable[Any]) -> None:
+        """Let ``work`` go on beside and beyond this run: a coroutine, a task or a future. A worker that stops waits for it, within its shutdown
+        timeout, and cancels it then. What it raises is logged. It is not part of the task: nothing of it is stored or tried again.
+
+        Raises InvalidValue for what cannot be awaited, WorkerStateError in a child process.
+        """
+        self.hooks.track(work)
+
+    def emit(self, name: str, payload: Any = None) -> None:
+        """Tell the listeners of the worker a Custom event. From a child process its payload must be picklable."""
+        self.hooks.emit(name, payload)
+
     def stop_worker(self) -> None:
         """Ask the worker to stop gracefully; this run is finished first."""
-        self.hooks.stop_worker()
+        self.hooks.steer("stop")
+
+    def pause_worker(self) -> None:
+        """Ask the worker to claim nothing more; what runs goes on. Of no effect unless it is running."""
+        self.hooks.steer("pause")
+
+    def resume_worker(self) -> None:
+        """Ask the worker to claim again. Of no effect unless it is paused."""
+        self.hooks.steer("resume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +243,18 @@ class Progress:
     def __call__(self, fraction: float, note: str | None = None) -> Awaitable[bool]:
         """As ``WorkerContext.progress``."""
         return self.context.progress(fraction, note)
+
+
+@asynccontextmanager
+async def _limited(seconds: float) -> AsyncIterator[None]:
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if limit.expired():
+            raise OperationTimeout(seconds) from error
+        raise
 
 
 Fact = Callable[[WorkerContext], Any]

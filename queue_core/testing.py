@@ -3,6 +3,7 @@
 With ``App("memory://", clock=HandWoundClock())`` the time moves only when the test says so.
 """
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from queue_core.definition import TaskDefinition
 from queue_core.errors import ResultTimeout
 from queue_core.events import Event, Idle, TaskEnded
 from queue_core.ids import TaskId, new_task_id
-from queue_core.inject import AttemptNumber, WorkerContext
+from queue_core.inject import AttemptNumber, Verb, WorkerContext
 from queue_core.middleware import Call, compose, entered, provided
 from queue_core.task import Task, check_checkpoint
 from queue_core.worker.bell import Bell
@@ -58,9 +59,42 @@ async def _run_what_is_due(app: App, queues: list[str], ran: dict[TaskId, None],
         raise ResultTimeout(f"After {timeout:g} s tasks are still running or due. Do they push one another for ever?")
 
 
+async def run_next(app: App, *, timeout: float = 60.0) -> Task | None:
+    """Run exactly one task, the one that a worker would start first, of any queue. Returns it as it is stored then; None when none is due.
+
+    The seeds' TestWorker. Raises ResultTimeout when that takes longer than ``timeout`` seconds; the task is given back then.
+
+    >>> task = await run_next(app)  # doctest: +SKIP
+    """
+    await app.open()
+    ended: list[TaskId] = []
+    idle = Bell()
+
+    def note(event: Event) -> None:
+        if isinstance(event, TaskEnded):
+            ended.append(event.task_id)
+        elif isinstance(event, Idle):
+            idle.ring()
+
+    worker = app.worker(queues=await _queues(app), concurrency=1, max_tasks=1, on_event=note, shutdown_timeout=timeout)
+    working = asyncio.ensure_future(worker.run())
+    resting = asyncio.ensure_future(idle.wait(timeout))
+    try:
+        await asyncio.wait([working, resting], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        timed_out = resting.done() and not resting.result()
+        resting.cancel()
+        if not working.done():
+            worker.stop(at_once=True)
+        await working
+    if timed_out:
+        raise ResultTimeout(f"After {timeout:g} s the task is still running. It was given back.")
+    return await app.expose.fetch(ended[0]) if ended else None
+
+
 async def run_inline(task: TaskDefinition[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a task here and now, without a store: its arguments make the trip through the codec, injected ones are filled in, and the app's
-    middleware is around it.
+    middleware is around it. What it tracks is awaited at the end.
 
     Returns what comes out and raises what is raised: HandlerReturnedFalse and UnstorableResult too, as in a worker. InvalidValue for
     arguments that do not fit, MissingData.
@@ -81,9 +115,13 @@ async def run_inline(task: TaskDefinition[P, R], *args: P.args, **kwargs: P.kwar
         judge(value)
         return value
 
-    async with entered(app.middleware):
-        value = await compose(app.middleware, innermost)(Call(_context(task), stored))
-        judge(value)
+    hooks = Inline(app.codec)
+    try:
+        async with entered(app.middleware):
+            value = await compose(app.middleware, innermost)(Call(_context(task, hooks), stored))
+            judge(value)
+    finally:
+        await asyncio.gather(*hooks.tracked)
     return cast("R", value)
 
 
@@ -101,6 +139,7 @@ class Inline:
 
     def __init__(self, codec: Codec) -> None:
         self.extensions: dict[type, Any] = {}
+        self.tracked: list[Awaitable[Any]] = []
         self._codec = codec
         self._checkpoint: bytes | None = None
 
@@ -118,11 +157,18 @@ class Inline:
         """What was kept last in this run."""
         return None if self._checkpoint is None else self._codec.decode(self._checkpoint)
 
-    def stop_worker(self) -> None:
-        """There is none to stop."""
+    def steer(self, verb: Verb) -> None:
+        """There is no worker to steer."""
+
+    def track(self, work: Awaitable[Any]) -> None:
+        """Awaited at the end of the run."""
+        self.tracked.append(work)
+
+    def emit(self, name: str, payload: Any) -> None:
+        """There is nobody to tell."""
 
 
-def _context(task: TaskDefinition[Any, Any]) -> WorkerContext:
+def _context(task: TaskDefinition[Any, Any], hooks: Inline) -> WorkerContext:
     handler, now = task.handler, datetime.now(UTC)
     return WorkerContext(
         task_id=new_task_id(),
@@ -136,7 +182,7 @@ def _context(task: TaskDefinition[Any, Any]) -> WorkerContext:
         created_at=now,
         crashes=0,
         worker="inline",
-        hooks=Inline(task.app.codec),
+        hooks=hooks,
     )
 
 

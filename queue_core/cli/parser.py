@@ -74,16 +74,20 @@ def _add_worker(commands: "Commands[Parser]") -> None:
         "worker",
         help="run the tasks of an app",
         description="Run a worker: it takes tasks from the app's store and calls your handlers, until SIGTERM or Ctrl-C. The first signal\n"
-        "lets running tasks finish; a second one gives them back at once.",
+        "lets running tasks finish; a second one gives them back at once. With --max-tasks or --max-memory it ends by itself, in the same way\n"
+        "and with 0, for a supervisor to start it again.",
         examples="""
             prinia worker tasks:app
             prinia worker shop.jobs:app --queues email,billing --concurrency 20
+            prinia worker tasks:app --max-tasks 10000 --max-memory 500MB
         """,
     )
     worker.add_argument("app", metavar="MODULE:APP", help="where the App is: tasks:app is `app = App(…)` in tasks.py")
     worker.add_argument("--queues", metavar="A,B", help="serve only these queues (default: all that the app's tasks name)")
     worker.add_argument("--concurrency", metavar="N", type=int, default=10, help="tasks at the same time (default: %(default)s)")
     worker.add_argument("--name", help="the worker's name; no two living workers share one (default: from host and process)")
+    worker.add_argument("--max-tasks", metavar="N", type=int, help="end after N tasks, for a supervisor to start a fresh process (default: never)")
+    worker.add_argument("--max-memory", metavar="SIZE", help="the same once the process uses more than SIZE, as 500MB (default: never)")
     runs(worker, "queue_core.cli.worker:run")
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from queue_core.errors import InvalidValue
 
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+SIZES: Final = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 SCALE: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
@@ -52,6 +53,15 @@ def size(amount: float | None) -> str:
 def many(number: int, noun: str) -> str:
     """``1 task``, ``2 tasks``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def octets(text: str) -> int:
+    """The bytes that ``500MB``, ``1.5GB`` or ``1000000`` mean; of the units, any spelling. Raises InvalidValue."""
+    units = {unit.lower(): factor for unit, factor in SIZES.items()} | {unit[0].lower(): factor for unit, factor in SIZES.items()}
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
+    if found is None or (found[2] or "b") not in units:
+        raise InvalidValue(f"a size of memory is a number with {', '.join(SIZES)} after it, as 500MB or 1.5GB, got {text!r}.")
+    return int(float(found[1]) * units[found[2] or "b"])
 
 
 def seconds(text: str) -> float:

@@ -8,25 +8,42 @@ from queue_core.app import App
 from queue_core.cli import loop
 from queue_core.cli.failure import OK, UsageError
 from queue_core.cli.load import load_app
-from queue_core.cli.words import harmless
+from queue_core.cli.words import harmless, octets
+from queue_core.errors import InvalidValue
 
 
 def run(args: argparse.Namespace) -> int:
     """Load the app, run it."""
     if args.concurrency < 1:
         raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}.")
+    if args.max_tasks is not None and args.max_tasks < 1:
+        raise UsageError(f"--max-tasks must be 1 or more, got {args.max_tasks}.")
+    max_memory = most_memory(args.max_memory)
     app = load_app(args.app)
     queues = chosen_queues(app, args.queues)
     log_to_stderr()
-    loop.run(_work(app, args, queues))
+    loop.run(_work(app, args, queues, max_memory))
     print("Stopped: nothing is left running.", flush=True)
     return OK
 
 
-async def _work(app: App, args: argparse.Namespace, queues: Sequence[str]) -> None:
+async def _work(app: App, args: argparse.Namespace, queues: Sequence[str], max_memory: int | None) -> None:
     async with app:  # first, so that nothing is said to run on a store that cannot be used
         print(banner(app, args.app, queues, args.concurrency), flush=True)
-        await app.work(name=args.name, queues=queues, concurrency=args.concurrency)
+        await app.work(name=args.name, queues=queues, concurrency=args.concurrency, max_tasks=args.max_tasks, max_memory=max_memory)
+
+
+def most_memory(text: str | None) -> int | None:
+    """The bytes of ``--max-memory``. Raises UsageError for no size, and for none at all."""
+    if text is None:
+        return None
+    try:
+        most = octets(text)
+    except InvalidValue as error:
+        raise UsageError(f"--max-memory: {error}") from error
+    if most < 1:
+        raise UsageError(f"--max-memory must be more than nothing, got {text!r}.")
+    return most
 
 
 def log_to_stderr() -> None:

@@ -1,6 +1,7 @@
 """The inside of a child process: receives calls, makes them, sends back what came of it."""
 
 import importlib
+import inspect
 import os
 import pickle
 import signal
@@ -14,7 +15,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from queue_core import inject
-from queue_core.inject import WorkerContext
+from queue_core.errors import WorkerStateError
+from queue_core.inject import Verb, WorkerContext
 from queue_core.task import ErrorInfo
 from queue_core.worker.tracebacks import error_info
 
@@ -57,8 +59,18 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class StopWorker:
-    """The function asked its worker to stop."""
+class Steer:
+    """The function asked its worker to stop, pause or resume."""
+
+    verb: Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """The function has something to say to its worker's listeners."""
+
+    name: str
+    payload: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +142,21 @@ class Uplink:
         """What came along, or was stored since."""
         return self._checkpoint
 
-    def stop_worker(self) -> None:
+    def steer(self, verb: Verb) -> None:
         """Pass it on."""
-        self._send(StopWorker())
+        self._send(Steer(verb))
 
-    def _send(self, message: Progress | StopWorker) -> None:
+    def emit(self, name: str, payload: Any) -> None:
+        """Pass it on."""
+        self._send(Emit(name, payload))
+
+    def track(self, work: Awaitable[Any]) -> None:
+        """Impossible: the worker cannot wait for what goes on elsewhere."""
+        if inspect.iscoroutine(work):
+            work.close()
+        raise WorkerStateError("A task in a child process has no event loop, so nothing can go on beside it. Push a task for what is to follow.")
+
+    def _send(self, message: Progress | Steer | Emit) -> None:
         if Uplink.connection is not None:
             with Uplink.turn:
                 Uplink.connection.send(message)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, 
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
 from queue_core.backend import Backend
 from queue_core.codec import Codec, codec_named
@@ -24,7 +24,7 @@ from queue_core.errors import (
 )
 from queue_core.events import Error, GivenBack, LeaseLost, Success, TaskEnded, TaskStarted
 from queue_core.handler import DEFAULT_RETRY, Place
-from queue_core.inject import AttemptNumber, Ending, WorkerContext
+from queue_core.inject import AttemptNumber, Ending, Verb, WorkerContext
 from queue_core.middleware import AckHook, Call, compose, middleware_name
 from queue_core.outcome import Aborted, Ack, Deferred, Errored, Outcome, Released, Stopped, Succeeded, settle
 from queue_core.status import Status
@@ -47,6 +47,22 @@ STRANGE_NAME_DELAY: Final = 60.0
 """Seconds for which a task is deferred whose name was claimed although no handler has it: only a faulty store does that."""
 
 
+class Crew(Protocol):
+    """What runs can ask of their worker."""
+
+    def steer(self, verb: Verb) -> None:
+        """Stop, pause or resume, where that makes sense."""
+        ...
+
+    def track(self, work: Awaitable[Any]) -> None:
+        """Wait for ``work`` when the worker stops."""
+        ...
+
+    def emit(self, name: str, payload: Any = None) -> None:
+        """Tell the listeners a Custom event."""
+        ...
+
+
 class Executor:
     """Makes runs out of claims, and acks out of runs. Every way through it ends in ``ended``, or in a lost lease."""
 
@@ -62,8 +78,9 @@ class Executor:
         running: Running,
         announcer: Announcer,
         grace: float,
-        stop_worker: Callable[[], None],
         stopping: Callable[[], bool],
+        crew: Crew,
+        calls_per_child: int | None,
     ) -> None:
         self._backend = backend
         self._worker = worker
@@ -73,9 +90,9 @@ class Executor:
         self._running = running
         self._announcer = announcer
         self._grace = grace
-        self._stop_worker = stop_worker
         self.stopping = stopping
         """Whether the worker was asked to stop."""
+        self._crew, self._calls_per_child = crew, calls_per_child
         self._deadlines = Deadlines()
         self._threads = Threads()
         self._processes: Processes | None = None
@@ -135,7 +152,7 @@ class Executor:
     def _judge(self, run: Run, error: BaseException) -> Outcome | None:
         if isinstance(error, KeyboardInterrupt):
             run.ending = run.ending or Ending.STOPPED
-            self._stop_worker()
+            self._crew.steer("stop")
         return _failure(run, error)
 
     async def _shown(self, run: Run, ack: Ack) -> Ack | None:
@@ -226,7 +243,7 @@ class Executor:
         if self._processes is None:
             from queue_core.worker.processes import Processes  # multiprocessing is slow to import, and few need it
 
-            self._processes = Processes(self._threads)
+            self._processes = Processes(self._threads, calls=self._calls_per_child)
         return await self._processes.call(run.recipe.handler, arguments, RunHooks(self, run), grace=self._grace)
 
     def _context(self, run: Run) -> WorkerContext:
@@ -261,9 +278,26 @@ class Executor:
         """The codec of a task's payloads. Raises DecodeError when it is not known here."""
         return codec_named(run.claim.codec, self._codecs)
 
-    def stop_worker(self) -> None:
-        """Ask the worker to stop; from any thread."""
-        self._loop.call_soon_threadsafe(self._stop_worker)
+    def steer(self, verb: Verb) -> None:
+        """Ask the worker to stop, pause or resume; from any thread."""
+        self._loop.call_soon_threadsafe(self._crew.steer, verb)
+
+    def track(self, work: Awaitable[Any]) -> None:
+        """Let the worker wait for ``work``; from any thread."""
+        if threading.get_ident() == self._thread:
+            self._crew.track(work)
+        else:
+            asyncio.run_coroutine_threadsafe(self._track(work), self._loop).result()
+
+    def emit(self, name: str, payload: Any) -> None:
+        """Tell the listeners; from any thread."""
+        if threading.get_ident() == self._thread:
+            self._crew.emit(name, payload)
+        else:
+            self._loop.call_soon_threadsafe(self._crew.emit, name, payload)
+
+    async def _track(self, work: Awaitable[Any]) -> None:
+        self._crew.track(work)
 
     def await_anywhere(self, work: Coroutine[Any, Any, bool]) -> Awaitable[bool]:
         """``work`` to be awaited on the event loop; in any other thread, done now."""
@@ -332,9 +366,17 @@ class RunHooks:
         data = self.run.claim.checkpoint
         return None if data is None else self._executor.codec_of(self.run).decode(data)
 
-    def stop_worker(self) -> None:
-        """As ``WorkerContext.stop_worker``."""
-        self._executor.stop_worker()
+    def steer(self, verb: Verb) -> None:
+        """As ``Hooks.steer``."""
+        self._executor.steer(verb)
+
+    def track(self, work: Awaitable[Any]) -> None:
+        """As ``WorkerContext.track``."""
+        self._executor.track(work)
+
+    def emit(self, name: str, payload: Any) -> None:
+        """As ``WorkerContext.emit``."""
+        self._executor.emit(name, payload)
 
 
 class Hopeless(Exception):

@@ -12,6 +12,7 @@ from queue_core.task import Claim
 from queue_core.worker.acker import MAX_BATCH, Acker
 from queue_core.worker.gates import Gates
 from queue_core.worker.loop import Loop, Report
+from queue_core.worker.quota import Quota
 from queue_core.worker.running import Running
 
 SHORTEST: Final = 0.001
@@ -44,6 +45,7 @@ class Fetcher:
         timed: bool,
         looked: Callable[[int, bool], None],
         gates: Gates,
+        quota: Quota,
         acker: Acker,
         launch: Callable[[Claim], None],
         idle: Callable[[], None],
@@ -53,7 +55,7 @@ class Fetcher:
         self._queues, self._names = tuple(queues), frozenset(names)
         self._running = running
         self._timed, self._looked = timed, looked
-        self._gates = gates or None
+        self._gates, self._quota = gates or None, quota
         self._acker, self._launch, self._idle = acker, launch, idle
         self._hungry = True
         self._paused = False
@@ -99,7 +101,7 @@ class Fetcher:
         self._loop.wake()
 
     async def _round(self) -> float | None:
-        free = self._running.free
+        free = self._quota.room(self._running.free)
         if free <= 0 or self._paused or self._closed:
             self._hungry = True
             return None

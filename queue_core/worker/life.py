@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from typing import TypeVar
 
 from queue_core.backend import Backend
 from queue_core.errors import PriniaError, StoreUnavailable
@@ -30,13 +31,16 @@ from queue_core.worker.housekeeping import Housekeeping
 from queue_core.worker.killer import Killer
 from queue_core.worker.loop import Loop
 from queue_core.worker.poller import Poller
+from queue_core.worker.quota import Quota
 from queue_core.worker.recipes import Recipe
 from queue_core.worker.running import Running
 from queue_core.worker.settings import Settings
+from queue_core.worker.side_work import SideWork
 from queue_core.worker.vitals import Vitals
 from queue_core.worker.watchdog import Watchdog
 from queue_core.worker_info import Beat, BeatReply, Registration, WorkerState
 
+T = TypeVar("T")
 _log = logging.getLogger("prinia.worker")
 PATIENCE = 3.0
 """Seconds for which the event loop may be blocked without a warning."""
@@ -68,12 +72,16 @@ class Life:
         executor: Executor,
         running: Running,
         announcer: Announcer,
+        side_work: SideWork,
+        quota: Quota,
+        outgrown: Callable[[int], None],
         version: str,
     ) -> None:
         self.boot = new_boot_id()
         self._backend, self._settings = backend, settings
         self._recipes, self._executor, self._running, self._announcer = recipes, executor, running, announcer
-        self._gates = gates
+        self._gates, self._side_work, self._quota = gates, side_work, quota
+        self._outgrown = outgrown
         self._version = version
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -121,6 +129,7 @@ class Life:
             self._ending.ring()
             if why is End.STOP_AT_ONCE:
                 self._running.end_all(Ending.STOPPED)
+                self._side_work.cancel()
                 self._acker.hurry()
 
     def pause(self) -> None:
@@ -161,6 +170,7 @@ class Life:
             timed=self._settings.wakeups,
             looked=self._poller.looked,
             gates=self._gates,
+            quota=self._quota,
             acker=self._acker,
             launch=self._launch,
             idle=self._idle,
@@ -182,6 +192,7 @@ class Life:
     def _launch(self, claim: Claim) -> None:
         self._idled = False
         if self._end is None:
+            self._quota.launched()
             self._executor.launch(claim, self._acker.put)
         else:
             self._acker.put(claim, settle(claim.lease, Released(), attempt=claim.attempt, max_attempts=claim.max_attempts, ran_for=0.0))
@@ -223,7 +234,7 @@ class Life:
         self._state = state
         self._heartbeat.beat_now()
 
-    def _trouble(self, part: str, error: Exception) -> None:
+    def _trouble(self, part: str, error: BaseException) -> None:
         if not isinstance(error, StoreUnavailable):
             _log.error("The %s of worker %s failed and tries again: %s", part, self._settings.name, error, exc_info=error)
         else:
@@ -234,11 +245,17 @@ class Life:
     # --- heartbeats, called in their thread ----------------------------------------------------------
 
     def _describe(self, vitals: Vitals) -> Beat:
-        return Beat(boot=self.boot, state=self._state, running=self._running.occupied, rss=vitals.rss(), cpu=vitals.cpu())
+        rss, most = vitals.rss(), self._settings.max_memory
+        if most is not None and rss is not None and rss > most:
+            self._tell_loop(self._outgrown, rss)
+        return Beat(boot=self.boot, state=self._state, running=self._running.occupied, rss=rss, cpu=vitals.cpu())
 
     def _answered(self, reply: BeatReply) -> None:
+        self._tell_loop(self._heard, reply.alive)
+
+    def _tell_loop(self, function: Callable[[T], None], fact: T) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-            self._loop.call_soon_threadsafe(self._heard, reply.alive)
+            self._loop.call_soon_threadsafe(function, fact)
 
     def _heard(self, alive: bool) -> None:
         self._outage.worked()
@@ -265,15 +282,19 @@ class Life:
     async def _drain(self, *, at_once: bool) -> None:
         """Claim nothing more, let what runs end, cancel what does not, store how all of it ended."""
         await self._fetcher.close(grace=self._settings.stop_grace)
-        await self._running.emptied(0.0 if at_once else self._settings.shutdown_timeout)
+        deadline = self._loop.time() + (0.0 if at_once else self._settings.shutdown_timeout)
+        await self._running.emptied(deadline - self._loop.time())
         self._running.end_all(Ending.STOPPED)
         await self._running.emptied(self._settings.stop_grace)
         self._give_up()
+        await self._side_work.finished(deadline - self._loop.time())
         await self._acker.drain(max(self._settings.shutdown_timeout, 1.0))
 
     def _give_up(self) -> None:
         """Give back tasks whose handlers do not end, although they go on: otherwise their rows would wait for a rescuer."""
         for run in self._running:
+            if run.ending is Ending.LOST:
+                continue  # given back by an earlier life
             _log.warning(
                 "Task %s (%s) did not end when the worker stopped; it is given back while its handler still runs.", run.claim.id, run.claim.name
             )

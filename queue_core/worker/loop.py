@@ -8,7 +8,7 @@ from queue_core.worker.bell import Bell
 
 Step = Callable[[], Awaitable[float | None]]
 """Does one round; gives the seconds to the next, or None to wait until woken."""
-Report = Callable[[str, Exception], None]
+Report = Callable[[str, BaseException], None]
 
 TROUBLE = Retry(backoff="exponential", min=0.05, max=5.0, jitter=0.5)
 """The pause after failed rounds in a row."""
@@ -54,14 +54,22 @@ class Loop:
         while not self._stopping:
             try:
                 pause = await self._step()
-            except Exception as error:  # whatever a round raises, the next one may succeed
+            except BaseException as error:  # whatever a round raises, the next one may succeed
+                if isinstance(error, KeyboardInterrupt) or _is_cancelled():
+                    raise
                 await self._after(error)
             else:
                 self._failures = 0
                 if pause is None or pause > 0:
                     await self._bell.wait(pause)
 
-    async def _after(self, error: Exception) -> None:
+    async def _after(self, error: BaseException) -> None:
         self._failures += 1
         self._report(self.name, error)
         await asyncio.sleep(TROUBLE.delay(self._failures))
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancels this task, and not only something in it says so."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from queue_core.errors import GUARD, ChildDied, InvalidValue, PriniaError, WorkerStateError
 from queue_core.handler import Handler
+from queue_core.inject import Verb
 from queue_core.task import ErrorInfo
 from queue_core.worker import child
 from queue_core.worker.threads import Threads
@@ -30,16 +31,21 @@ class Listener(Protocol):
         """As ``WorkerContext.checkpoint``; called in a thread, where it is done once it returns."""
         ...
 
-    def stop_worker(self) -> None:
-        """As ``WorkerContext.stop_worker``."""
+    def steer(self, verb: Verb) -> None:
+        """As ``Hooks.steer``."""
+        ...
+
+    def emit(self, name: str, payload: Any) -> None:
+        """As ``WorkerContext.emit``."""
         ...
 
 
 class Processes:
-    """Children of this worker: made when needed, kept while it lives, replaced when they die."""
+    """Children of this worker: made when needed, kept while it lives, replaced when they die or have made ``calls`` calls."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, *, calls: int | None = None) -> None:
         self._threads = threads
+        self._calls = calls
         self._idle: list[Child] = []
         self._all: set[Child] = set()
 
@@ -70,8 +76,12 @@ class Processes:
         return process
 
     def give_back(self, process: "Child") -> None:
-        """Keep ``process`` for the next call."""
-        self._idle.append(process)
+        """Keep ``process`` for the next call, unless it has made as many as it may."""
+        process.calls += 1
+        if process.calls == self._calls:
+            self.discard(process)
+        else:
+            self._idle.append(process)
 
     def discard(self, process: "Child") -> None:
         """End ``process``."""
@@ -88,6 +98,8 @@ class Child:
         self._process = context.Process(target=child.serve, args=(theirs,), name="prinia-child", daemon=True)
         self.began = False
         """Whether it said that it is up."""
+        self.calls = 0
+        """How many calls it has made."""
         try:
             self._process.start()
         except RuntimeError as error:
@@ -177,8 +189,10 @@ class _Conversation:
                     self.listener.progress(fraction, note)
                 case child.Checkpoint(value):
                     process.connection.send(self._keep(value))
-                case child.StopWorker():
-                    self.listener.stop_worker()
+                case child.Steer(verb):
+                    self.listener.steer(verb)
+                case child.Emit(name, payload):
+                    self.listener.emit(name, payload)
                 case child.Returned() | child.Raised() as reply:
                     return reply
 

@@ -28,6 +28,9 @@ class Settings:
     poll: tuple[Strategy, ...] = (Interval(DEFAULT_POLL),)
     wakeups: bool = True
     housekeeping: float = 60.0
+    max_tasks: int | None = None
+    max_memory: int | None = None
+    max_tasks_per_child: int | None = None
     retention: Retention = field(default_factory=Retention)
 
     def __post_init__(self) -> None:
@@ -37,11 +40,12 @@ class Settings:
             check_name("queue", queue)
         if not self.queues:
             raise InvalidValue(f"Worker {self.name} serves no queue: no task is registered and queues= names none.")
-        if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int) or self.concurrency < 1:
-            raise InvalidValue(f"concurrency must be a whole number of at least 1, got {self.concurrency!r}.")
+        check_count("concurrency", self.concurrency, or_none="")
         for setting in ("lease_ttl", "heartbeat_every", "housekeeping"):
             if not_negative(setting, getattr(self, setting)) == 0:
                 raise InvalidValue(f"{setting} must be more than 0 seconds.")
+        for limit in ("max_tasks", "max_memory", "max_tasks_per_child"):
+            check_count(limit, getattr(self, limit))
         not_negative("shutdown_timeout", self.shutdown_timeout)
         not_negative("stop_grace", self.stop_grace)
         if self.heartbeat_every * 2 > self.lease_ttl:
@@ -49,6 +53,14 @@ class Settings:
                 f"heartbeat_every must be at most half of lease_ttl, got {self.heartbeat_every:g} s and {self.lease_ttl:g} s; "
                 "one late beat would lose all leases."
             )
+
+
+def check_count(name: str, count: object, *, or_none: str = ", or None for no limit") -> None:
+    """Raise InvalidValue unless ``count`` is a whole number of at least 1, or None where that is allowed."""
+    if count is None and or_none:
+        return
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InvalidValue(f"{name} must be a whole number of at least 1{or_none}, got {count!r}.")
 
 
 def unique_name() -> str:

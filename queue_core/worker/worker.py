@@ -6,31 +6,32 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from queue_core.backend import Backend, Retention
 from queue_core.codec import CODECS, Codec
 from queue_core.errors import StoreUnavailable, WorkerStateError
-from queue_core.events import Custom, Event, Stop
+from queue_core.events import Custom, Event, Stop, StopReason
 from queue_core.handler import Handler
 from queue_core.ids import QueueName
+from queue_core.inject import Verb
 from queue_core.middleware import AckHook, Middleware, entered, provided
 from queue_core.polling import DEFAULT_POLL, Poll, strategies
-from queue_core.worker.announcer import Announcer, Listener
+from queue_core.worker.announcer import MAX_BACKLOG, Announcer, Listener
 from queue_core.worker.bell import Bell
 from queue_core.worker.executor import Executor
 from queue_core.worker.gates import Gates
 from queue_core.worker.life import End, Life
 from queue_core.worker.loop import TROUBLE
+from queue_core.worker.quota import Quota
 from queue_core.worker.recipes import prepare
 from queue_core.worker.running import Running
 from queue_core.worker.settings import Settings, unique_name
 from queue_core.worker.shutdown import stopped_by_signals
+from queue_core.worker.side_work import SideWork
 from queue_core.worker.supplies import Supplies
 
 T = TypeVar("T")
-MAX_BACKLOG: Final = 10_000
-"""Events that a slow reader of ``stream`` may be behind; older ones are dropped."""
 _log = logging.getLogger("prinia.worker")
 
 
@@ -55,7 +56,9 @@ class Worker:
     may take when it stops; ``stop_grace``: seconds that a cancelled handler may take to end. ``poll``: seconds after which it looks again
     though nothing woke it, a strategy of ``queue_core.polling``, or several that are raced. ``wakeups``: whether the store's wake-ups and the
     timer to the next due task let it look too; without them it polls and nothing else, and hears of kills with its heartbeats.
-    ``housekeeping``: seconds between two rounds of expiry and retention.
+    ``housekeeping``: seconds between two rounds of expiry and retention. ``max_tasks``: how many tasks it may start before it stops gracefully, to be
+    replaced by whoever runs it; ``max_memory``: bytes that its process may use, looked at with every heartbeat; ``max_tasks_per_child``: how many
+    tasks a child process may run before another takes its place. ``Stop`` tells which of the two first it was.
 
     ``overrides``: dependencies of handlers by what takes their place.
 
@@ -85,6 +88,9 @@ class Worker:
         wakeups: bool = True,
         housekeeping: float = 60.0,
         retention: Retention | None = None,
+        max_tasks: int | None = None,
+        max_memory: int | None = None,
+        max_tasks_per_child: int | None = None,
     ) -> None:
         handlers = list(handlers)
         named = tuple(dict.fromkeys(handler.queue for handler in handlers))
@@ -101,6 +107,9 @@ class Worker:
             wakeups=wakeups,
             housekeeping=housekeeping,
             retention=retention or Retention(),
+            max_tasks=max_tasks,
+            max_memory=max_memory,
+            max_tasks_per_child=max_tasks_per_child,
         )
         self._backend = backend
         self._codecs = codecs
@@ -109,9 +118,12 @@ class Worker:
         self._gates = Gates(self.settings.middleware)
         self._on_ack = (on_ack,) if callable(on_ack) else tuple(on_ack)
         self._announcer = Announcer((on_event,) if callable(on_event) else tuple(on_event))
+        self._side_work = SideWork(self.name)
         self._running = Running(concurrency)
         self._phase = Phase.PENDING
         self._end: End | None = None
+        self._again = False
+        self._reason = StopReason.ASKED
         self._life: Life | None = None
         self._ready = asyncio.Event()
 
@@ -130,38 +142,43 @@ class Worker:
         """How many of its slots are occupied."""
         return self._running.occupied
 
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why it ended the last time; None while it works, and before it did."""
+        return self._reason if self._phase is Phase.STOPPED else None
+
     # --- working -------------------------------------------------------------------------------------
 
     async def run(self, *, signals: bool = False) -> None:
-        """Work until stopped. ``signals``: let SIGTERM and SIGINT stop it, a second one at once.
+        """Work until stopped. ``signals``: let SIGTERM and SIGINT stop it, a second one at once. A worker that has stopped may run again.
 
-        Raises WorkerStateError when it was started before, WorkerNameTaken, StoreUnavailable when it cannot begin.
+        Raises WorkerStateError when it runs already, WorkerNameTaken, StoreUnavailable when it cannot begin.
         """
-        self._expect("run", Phase.PENDING)
-        self._phase = Phase.RUNNING
-        executor = self._new_executor()
-        try:
-            with stopped_by_signals(self) if signals else contextlib.nullcontext():
-                await self._backend.open()
-                async with entered(self.settings.middleware):
-                    await self._live(executor)
-        finally:
-            self._phase = Phase.STOPPED
-            executor.close()
-            self._announcer.say(Stop(worker=self.name))
+        self._expect("run", Phase.PENDING, Phase.STOPPED)
+        self._end, self._again = None, False
+        with stopped_by_signals(self) if signals else contextlib.nullcontext():
+            await self._work()
+            while self._again:
+                self._end, self._again = None, False
+                await self._work()
 
-    async def run_until(self, until: Awaitable[T]) -> T:
-        """Work until ``until`` is done, then stop gracefully. Returns or raises what ``until`` does; raises what ``run`` raises."""
-        waiting = asyncio.ensure_future(until)
+    async def run_until(self, until: "Awaitable[T] | Callable[[Worker], Awaitable[T]]") -> T:
+        """Work until ``until`` is done, then stop gracefully. ``until`` may be a function: it is given this worker once that claims.
+
+        Returns or raises what ``until`` does; raises what ``run`` raises, and WorkerStateError when the worker stopped before.
+        """
+        waiting = asyncio.ensure_future(self._then(until) if callable(until) else until)
         working = asyncio.ensure_future(self.run())
         try:
             await asyncio.wait([waiting, working], return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not working.done():
                 self.stop()
-            await working
+            try:
+                await working
+            finally:
+                waiting.cancel()  # of no effect on what is done
         if not waiting.done():
-            waiting.cancel()
             raise WorkerStateError(f"Worker {self.name} was stopped before what it was to wait for was done.")
         return waiting.result()
 
@@ -204,10 +221,18 @@ class Worker:
         Returns immediately; ``run`` returns when all is done. Asking twice is harmless. Raises WorkerStateError before the start and after the end.
         """
         self._expect("stop", Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
-        self._phase = Phase.STOPPING
-        self._end = End.STOP_AT_ONCE if at_once else self._end or End.STOP
-        if self._life is not None:
-            self._life.end(self._end)
+        self._again = False
+        self._finish(End.STOP_AT_ONCE if at_once else self._end or End.STOP)
+
+    def restart(self) -> None:
+        """Stop gracefully and begin anew, with a new life, its middleware entered again: all within the same ``run``.
+
+        Returns immediately; a Stop with the reason ``restart`` and a Start are told. A paused worker claims again afterwards. Raises
+        WorkerStateError unless it works; one that has stopped is started by ``run``.
+        """
+        self._expect("restart", Phase.RUNNING, Phase.PAUSED)
+        self._again = True
+        self._finish(End.STOP)
 
     def pause(self) -> None:
         """Claim nothing; what runs goes on, and heartbeats too. Raises WorkerStateError unless it is running."""
@@ -226,19 +251,87 @@ class Worker:
     # --- events --------------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
-        """Call ``listener`` with every event from now on, on the event loop. What it raises is logged and harms nothing."""
+        """Call ``listener``, a plain or an async function, with every event from now on, on the event loop.
+
+        What it raises is logged and harms nothing. An async one hears one event after the other, and may be at most 10,000 behind.
+        """
         self._announcer.add(listener)
+
+    def unlisten(self, listener: Listener) -> None:
+        """Tell ``listener`` nothing more. Raises InvalidValue when it does not listen."""
+        self._announcer.remove(listener)
 
     def emit(self, name: str, payload: Any = None) -> None:
         """Tell the listeners a Custom event."""
         self._announcer.say(Custom(worker=self.name, name=name, payload=payload))
 
+    def track(self, work: Awaitable[Any]) -> None:
+        """Take care of ``work``, a coroutine, a task or a future: a stop waits for it within the shutdown timeout, and cancels it then.
+
+        What it raises is logged. Raises InvalidValue for what cannot be awaited, WorkerStateError unless the worker works.
+        """
+        self._side_work.track(work)
+
+    def steer(self, verb: Verb) -> None:
+        """What a handler asks for: done where that makes sense, and else ignored."""
+        if verb == "stop" and self._phase in {Phase.RUNNING, Phase.PAUSED}:
+            self.stop()
+        elif verb == "pause" and self._phase is Phase.RUNNING:
+            self.pause()
+        elif verb == "resume" and self._phase is Phase.PAUSED:
+            self.resume()
+
     # --- one life after the other --------------------------------------------------------------------
+
+    async def _then(self, until: "Callable[[Worker], Awaitable[T]]") -> T:
+        await self.ready()
+        return await until(self)
+
+    async def _work(self) -> None:
+        self._phase, self._reason = Phase.RUNNING, StopReason.ASKED
+        executor = self._new_executor()
+        self._side_work.begin()
+        try:
+            await self._backend.open()
+            async with entered(self.settings.middleware):
+                await self._live(executor)
+        except BaseException:
+            self._reason = StopReason.FAILED
+            raise
+        finally:
+            await self._close(executor)
+
+    async def _close(self, executor: Executor) -> None:
+        self._phase = Phase.STOPPING
+        await self._side_work.close(grace=self.settings.stop_grace)
+        executor.close()
+        self._announcer.say(Stop(worker=self.name, reason=StopReason.RESTART if self._again else self._reason))
+        await self._announcer.finish(grace=self.settings.stop_grace)
+        self._phase, self._life, self._ready = Phase.STOPPED, None, asyncio.Event()
+
+    def _finish(self, end: End) -> None:
+        self._phase, self._end = Phase.STOPPING, end
+        if self._life is not None:
+            self._life.end(end)
+
+    def _recycle(self, reason: StopReason, because: str) -> None:
+        if self._phase in {Phase.RUNNING, Phase.PAUSED}:
+            self._reason = reason
+            _log.warning("Worker %s stops, to be replaced: %s.", self.name, because)
+            self.stop()
+
+    def _used_up(self) -> None:
+        self._recycle(StopReason.MAX_TASKS, f"it has started {self.settings.max_tasks} tasks (max_tasks)")
+
+    def _outgrown(self, rss: int) -> None:
+        most = self.settings.max_memory
+        self._recycle(StopReason.MAX_MEMORY, f"its process uses {rss:,} bytes, more than {most:,} (max_memory)")
 
     async def _live(self, executor: Executor) -> None:
         failures = 0
+        quota = Quota(self.settings.max_tasks, self._used_up)
         while self._end is None:
-            self._life = self._new_life(executor)
+            self._life = self._new_life(executor, quota)
             try:
                 if await self._life.run(self._ready.set) is not End.LOST:
                     return
@@ -250,7 +343,7 @@ class Worker:
                 _log.warning("Worker %s cannot register anew and tries again: %s", self.name, error)
                 await asyncio.sleep(TROUBLE.delay(failures))
 
-    def _new_life(self, executor: Executor) -> Life:
+    def _new_life(self, executor: Executor, quota: Quota) -> Life:
         life = Life(
             self._backend,
             self.settings,
@@ -259,6 +352,9 @@ class Worker:
             executor=executor,
             running=self._running,
             announcer=self._announcer,
+            side_work=self._side_work,
+            quota=quota,
+            outgrown=self._outgrown,
             version=_version(),
         )
         if self._phase is Phase.PAUSED:
@@ -276,18 +372,15 @@ class Worker:
             running=self._running,
             announcer=self._announcer,
             grace=self.settings.stop_grace,
-            stop_worker=self._stop_if_running,
             stopping=lambda: self._phase is Phase.STOPPING,
+            crew=self,
+            calls_per_child=self.settings.max_tasks_per_child,
         )
-
-    def _stop_if_running(self) -> None:
-        if self._phase in {Phase.RUNNING, Phase.PAUSED}:
-            self.stop()
 
     def _expect(self, verb: str, *phases: Phase) -> None:
         if self._phase not in phases:
             allowed = " or ".join(phases)
-            raise WorkerStateError(f"Worker {self.name} cannot {verb}: it is {self._phase}, and must be {allowed}. Make a new Worker to start again.")
+            raise WorkerStateError(f"Worker {self.name} cannot {verb}: it is {self._phase}, and must be {allowed}.")
 
 
 def _version() -> str:

@@ -189,3 +189,15 @@ def test_a_reader_that_leaves_is_no_error_worth_a_word(store: Prinia, tmp_path: 
     command = f"{sys.executable} -W error -m board.cli tasks list --json --store sqlite:///tasks.db | head -c 1"
     piped = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
     assert (piped.stdout, piped.stderr) == ("[" if piped.stdout == "[" else "{", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--max-tasks", "0"], "--max-tasks must be 1 or more, got 0"),
+        (["--max-memory", "much"], "--max-memory: a size of memory is a number with B, kB, MB, GB after it, as 500MB or 1.5GB, got 'much'"),
+        (["--max-memory", "0MB"], "--max-memory must be more than nothing, got '0MB'"),
+    ],
+)
+def test_limits_of_a_worker_that_are_none(run: Prinia, app: Path, words: list[str], sentence: str) -> None:
+    says(run("worker", "shop:app", *words), USAGE, sentence)

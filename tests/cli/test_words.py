@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from queue_core.cli.table import Column, render
-from queue_core.cli.words import cut, duration, harmless, many, moment, relative, seconds, size, width
+from queue_core.cli.words import cut, duration, harmless, many, moment, octets, relative, seconds, size, width
 from queue_core.cli.worker import HarmlessFormatter
 from queue_core.errors import InvalidValue
 
@@ -80,3 +80,14 @@ def test_a_table_is_aligned_and_fits_where_its_columns_give() -> None:
 def test_what_a_stranger_wrote_cannot_steer_the_terminal_of_the_worker() -> None:
     record = logging.LogRecord("prinia.worker", logging.WARNING, "", 0, "It said %s", ("a\x00b\x1b[2J\u202e\ud800\nand more",), None)
     assert HarmlessFormatter("%(levelname)s %(message)s").format(record) == "WARNING It said a␀b␛[2J\\u202e\\ud800\nand more"
+
+
+@pytest.mark.parametrize(("text", "value"), [("1000", 1_000), ("500MB", 500_000_000), ("1.5 gb", 1_500_000_000), ("64k", 64_000), ("7B", 7)])
+def test_sizes_that_are_typed_are_read(text: str, value: int) -> None:
+    assert octets(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "much", "-5MB", "5 parsecs", "1,5GB"])
+def test_what_is_no_size_gets_a_sentence(text: str) -> None:
+    with pytest.raises(InvalidValue, match="as 500MB or "):
+        octets(text)

@@ -62,6 +62,16 @@ def test_a_worker_says_what_it_runs_and_runs_it(store: Prinia, app: Path, url: s
         assert "Hello, Ada." in store("tasks", "show", id).stdout
 
 
+def test_a_worker_ends_by_itself_after_its_tasks_for_a_supervisor_to_start_it_again(store: Prinia, app: Path) -> None:
+    ids = [store("push", "mail", "greet", '{"name": "Ada"}').stdout.split()[0] for _ in range(3)]
+    with process(app.parent, "worker", "shop:app", "--queues", "mail", "--max-tasks", "2", "--max-memory", "64GB") as worker:
+        said = read_until(worker, "Stopped")
+        assert worker.wait(PATIENCE) == 0
+    assert "it has started 2 tasks (max_tasks)" in said
+    for id, state in zip(ids, ("Done", "Done", "Pending"), strict=True):
+        wait_for_state(store, id, state)
+
+
 def test_a_failed_task_is_shown_with_its_traceback(store: Prinia, app: Path) -> None:
     id = store("push", "files", "broken", '{"path": "missing.txt"}', "--max-attempts", "1").stdout.split()[0]
     with process(app.parent, "worker", "shop:app"):

@@ -467,8 +467,8 @@ async def test_a_worker_is_steered_only_where_that_makes_sense(app: App) -> None
     await working
     with pytest.raises(WorkerStateError, match="cannot stop: it is stopped"):
         worker.stop()
-    with pytest.raises(WorkerStateError, match="Make a new Worker"):
-        await worker.run()
+    with pytest.raises(WorkerStateError, match="cannot restart: it is stopped, and must be running or paused"):
+        worker.restart()
 
 
 async def test_a_paused_worker_claims_nothing_and_finishes_what_runs(app: App) -> None:

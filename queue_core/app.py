@@ -213,7 +213,11 @@ class App:
 
         ``replacement`` may be any function that Depends takes, with other parameters too. Raises InvalidValue for what cannot be called.
 
-        >>> with App("memory://").override(open_session, lambda: FakeSession()): ...  # doctest: +SKIP
+        >>> def price_of_gold() -> float:
+        ...     raise RuntimeError("This would ask the market.")
+        >>> app = App("memory://")
+        >>> with app.override(price_of_gold, lambda: 100.0):
+        ...     worker = app.worker()
         """
         before = self.overrides
         self.overrides = {**before, Depends(dependency).function: Depends(replacement).function}
@@ -221,6 +225,26 @@ class App:
             yield
         finally:
             self.overrides = before
+
+    @contextmanager
+    def stored_in(self, url: str, **options: Any) -> Iterator["App"]:
+        """Let the store at ``url`` take the place of the app's own within the block, for what is pushed, asked and worked there. For tests.
+
+        ``options`` go to its backend, as ``clock=HandWoundClock()``. A board that was made of the app before shows the app's own store.
+        What connected within the block should ``close`` there; a store in memory is gone with the block. Raises UnknownScheme.
+
+        >>> app = App("sqlite:///tasks.db")
+        >>> with app.stored_in("memory://"):
+        ...     print(app.url)
+        memory://
+        """
+        before = self.url, self.backend, self.expose, self._loops
+        connected = connect(url, codecs=self._codecs, **options)
+        self.url, self.backend, self.expose, self._loops = url, connected.backend, connected.expose, Loops()
+        try:
+            yield self
+        finally:
+            self.url, self.backend, self.expose, self._loops = before
 
     # --- pushing -------------------------------------------------------------------------------------
 

@@ -80,6 +80,11 @@ def test_an_installed_prinia_makes_a_store_and_answers_from_it(installed: Path, 
     assert "greet" in run(prinia, "tasks", "list", "--store", "sqlite:///tasks.db", cwd=tmp_path)
 
 
+def test_an_installed_prinia_offers_its_fixtures_to_pytest(installed: Path, tmp_path: Path) -> None:
+    code = "from importlib.metadata import entry_points; print(*(point.value for point in entry_points(group='pytest11', name='prinia')))"
+    assert run(installed, "-c", code, cwd=tmp_path).strip() == "board.pytest_plugin"
+
+
 def test_the_plain_install_brings_neither_a_database_driver_nor_django(installed: Path, tmp_path: Path) -> None:
     packages = run(installed, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).lower()
     assert "asyncpg" not in packages

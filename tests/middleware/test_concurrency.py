@@ -198,7 +198,7 @@ async def test_who_waits_for_a_turn_and_is_ended_takes_no_place_with_it() -> Non
 def coming(limit: Concurrency) -> Call:
     """A call that has been at ``limit`` before."""
     from queue_core.middleware.sharing import Visited
-    from queue_core.testing import Inline
+    from queue_core.testing.inline import Inline
 
     hooks = Inline(App("memory://").codec)
     hooks.extensions[Visited] = Visited({id(limit)})

@@ -12,6 +12,7 @@ from queue_core.outcome import Ack, Errored, settle
 from queue_core.task import Claim, Lease
 from queue_core.worker.bell import Bell
 from queue_core.worker.loop import Loop, Report
+from queue_core.worker.scribe import Scribe
 from queue_core.worker.tracebacks import error_info
 
 MAX_BATCH: Final = 1_000
@@ -23,8 +24,11 @@ _log = logging.getLogger("prinia.worker")
 class Acker:
     """Stores acks in batches: what gathers while one batch is being written is the next. While the store is away it keeps them."""
 
-    def __init__(self, backend: Backend, *, lost: Callable[[Claim], None], emptied: Callable[[], None], report: Report) -> None:
+    def __init__(
+        self, backend: Backend, *, scribe: Scribe | None, lost: Callable[[Claim], None], emptied: Callable[[], None], report: Report
+    ) -> None:
         self._backend = backend
+        self._scribe = scribe
         self._lost, self._emptied = lost, emptied
         self._waiting: list[tuple[Claim, Ack]] = []
         self._writing: list[tuple[Claim, Ack]] = []
@@ -92,6 +96,8 @@ class Acker:
     async def _write(self, batch: list[tuple[Claim, Ack]]) -> None:
         if not batch:
             return
+        if self._scribe is not None and self._scribe.is_busy:
+            await self._scribe.flush()  # whoever sees that a task has ended can read all that it logged
         try:
             held = await self._backend.ack([ack for _, ack in batch])
         except StoreUnavailable:

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import logging
 import os
 import pickle
 import signal
@@ -18,6 +19,7 @@ from queue_core import inject
 from queue_core.errors import WorkerStateError
 from queue_core.inject import Verb, WorkerContext
 from queue_core.task import ErrorInfo
+from queue_core.worker.capture import Said, Tap, said
 from queue_core.worker.tracebacks import error_info
 
 
@@ -28,6 +30,8 @@ class Request:
     module: str
     qualname: str
     arguments: dict[str, Any]
+    capture: int | None = None
+    """The level from which on to send what it logs; None: not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,13 @@ class Kept:
 
     held: bool
     error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The function logged something."""
+
+    what: Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +118,10 @@ class Uplink:
 
     connection: "Connection[Any, Any] | None" = None
     """Set in the child; None in the worker, where the object is made."""
-    turn = threading.Lock()
-    """Held to talk: a function may start threads."""
+    turn = threading.RLock()
+    """Held to talk: a function may start threads. The same thread may enter again, as when a clean-up logs at any point."""
+    calling = False
+    """Whether a call is being made; what a thread says after it is not about the next one."""
     ending = None
     """Unknown: a child is ended from outside."""
     repeatable = False
@@ -156,10 +169,16 @@ class Uplink:
             work.close()
         raise WorkerStateError("A task in a child process has no event loop, so nothing can go on beside it. Push a task for what is to follow.")
 
-    def _send(self, message: Progress | Steer | Emit) -> None:
-        if Uplink.connection is not None:
-            with Uplink.turn:
+    @staticmethod
+    def _send(message: Progress | Steer | Emit | Logged) -> None:
+        with Uplink.turn:
+            if Uplink.connection is not None and Uplink.calling:
                 Uplink.connection.send(message)
+
+    @staticmethod
+    def hear(record: logging.LogRecord) -> None:
+        """Pass on what is logged."""
+        Uplink._send(Logged(said(record)))
 
     def _ask(self, message: Checkpoint) -> Kept:
         assert Uplink.connection is not None
@@ -167,6 +186,9 @@ class Uplink:
         answer = Uplink.connection.recv()
         assert isinstance(answer, Kept)
         return answer
+
+
+_tap = Tap(Uplink.hear)
 
 
 def portable(value: Any) -> Any:
@@ -198,10 +220,15 @@ def serve(connection: "Connection[Any, Any]") -> None:
 
 
 def _make(request: Request) -> Reply:
+    Uplink.calling = True
     try:
-        return Returned(_find(request)(**request.arguments))
+        with _tap.open(request.capture):
+            return Returned(_find(request)(**request.arguments))
     except BaseException as error:
         return Raised(_picklable(error), error_info(error))
+    finally:
+        with Uplink.turn:
+            Uplink.calling = False
 
 
 def _find(request: Request) -> Callable[..., Any]:

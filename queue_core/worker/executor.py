@@ -30,12 +30,14 @@ from queue_core.outcome import Aborted, Ack, Deferred, Errored, Outcome, Release
 from queue_core.status import Status
 from queue_core.task import Claim, ErrorInfo, check_checkpoint
 from queue_core.worker.announcer import Announcer
+from queue_core.worker.capture import Said
 from queue_core.worker.deadlines import Deadlines
 from queue_core.worker.dependencies import Plan
 from queue_core.worker.gates import Gates
 from queue_core.worker.recipes import Recipe
 from queue_core.worker.results import stored_result
 from queue_core.worker.running import Run, Running
+from queue_core.worker.scribe import Scribe, current
 from queue_core.worker.threads import Threads, Unstoppable
 from queue_core.worker.tracebacks import error_info
 
@@ -74,6 +76,7 @@ class Executor:
         recipes: Mapping[str, Recipe],
         codecs: Mapping[str, Codec],
         gates: Gates,
+        scribe: Scribe | None,
         on_ack: Sequence[AckHook],
         running: Running,
         announcer: Announcer,
@@ -87,6 +90,8 @@ class Executor:
         self._recipes, self._codecs = recipes, codecs
         self._chain = compose(gates.layers, self._innermost) if gates.layers else None
         self._gates, self._on_ack = gates or None, on_ack
+        self.scribe = scribe
+        """Who stores what its runs log."""
         self._running = running
         self._announcer = announcer
         self._grace = grace
@@ -124,12 +129,17 @@ class Executor:
         run.begun = True
         if self._announcer:
             self._announcer.say(TaskStarted(worker=self._worker, task=run.claim))
+        if self.scribe is not None:
+            run.scribe = self.scribe
+            current.set(run)
         outcome = await self._outcome(run)
         ack = None if outcome is None else _settle(run.claim, outcome, perf_counter() - run.began)
         if self._on_ack and ack is not None:
             ack = await self._shown(run, ack)
         if run.limit is not None:
             self._deadlines.discard(run)
+        if run.journal is not None and self.scribe is not None:
+            self.scribe.end(run.journal)
         if ack is None:
             self.lost(run.claim)
         else:
@@ -354,6 +364,16 @@ class RunHooks:
         if not_negative("fraction", fraction) > 1:
             raise InvalidValue(f"fraction must be from 0 to 1, got {fraction!r}.")
         return self._executor.await_anywhere(self._executor.progress(self.run, fraction, note))
+
+    @property
+    def capture(self) -> int | None:
+        """The level from which on what a child logs is to be sent here; None: not at all."""
+        return None if self.run.scribe is None else self.run.scribe.level
+
+    def log(self, what: Said) -> None:
+        """Note what a child logged."""
+        if self.run.scribe is not None:
+            self.run.scribe.add(self.run, what)
 
     def checkpoint(self, value: Any) -> Awaitable[bool]:
         """As ``WorkerContext.checkpoint``."""

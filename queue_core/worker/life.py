@@ -90,7 +90,7 @@ class Life:
         self._ending = Bell()
         self._outage = Outage(_log, f"Worker {settings.name}", "use the store")
         self._idled = False
-        self._acker = Acker(backend, lost=executor.lost, emptied=self._settled, report=self._trouble)
+        self._acker = Acker(backend, scribe=executor.scribe, lost=executor.lost, emptied=self._settled, report=self._trouble)
         self._poller = Poller(settings.poll, worker=settings.name, look=self._look_again)
         self._fetcher = self._new_fetcher()
         self._killer = Killer(backend, self.boot, running, report=self._trouble)

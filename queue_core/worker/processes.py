@@ -13,6 +13,7 @@ from queue_core.handler import Handler
 from queue_core.inject import Verb
 from queue_core.task import ErrorInfo
 from queue_core.worker import child
+from queue_core.worker.capture import Said
 from queue_core.worker.threads import Threads
 from queue_core.worker.tracebacks import remember
 
@@ -25,6 +26,15 @@ class Listener(Protocol):
 
     def progress(self, fraction: float, note: str | None) -> Awaitable[bool]:
         """As ``WorkerContext.progress``; called in a thread."""
+        ...
+
+    @property
+    def capture(self) -> int | None:
+        """The level from which on to send what a function logs; None: not at all."""
+        ...
+
+    def log(self, what: Said) -> None:
+        """A function logged something; called in a thread."""
         ...
 
     def checkpoint(self, value: Any) -> Awaitable[bool]:
@@ -176,7 +186,7 @@ class _Conversation:
         function = self.handler.function
         arguments = {name: child.portable(value) for name, value in self.arguments.items()}
         try:
-            connection.send(child.Request(function.__module__, function.__qualname__, arguments))
+            connection.send(child.Request(function.__module__, function.__qualname__, arguments, self.listener.capture))
         except (TypeError, AttributeError, ValueError, PicklingError) as error:
             raise InvalidValue(f"{self.handler.name} runs in another process, so its arguments must be picklable: {error}.") from error
 
@@ -187,6 +197,8 @@ class _Conversation:
                     process.began = True
                 case child.Progress(fraction, note):
                     self.listener.progress(fraction, note)
+                case child.Logged(what):
+                    self.listener.log(what)
                 case child.Checkpoint(value):
                     process.connection.send(self._keep(value))
                 case child.Steer(verb):

@@ -9,12 +9,13 @@ from queue_core.inject import Ending
 from queue_core.task import Claim, Lease
 from queue_core.worker.bell import Bell
 from queue_core.worker.recipes import Recipe
+from queue_core.worker.scribe import Journal, Scribe
 
 
 class Run:
     """One attempt that this worker makes."""
 
-    __slots__ = ("began", "begun", "claim", "ending", "extensions", "handled", "limit", "recipe", "stuck", "task")
+    __slots__ = ("began", "begun", "claim", "ending", "extensions", "handled", "journal", "limit", "recipe", "scribe", "stuck", "task")
 
     def __init__(self, claim: Claim, recipe: Recipe, began: float) -> None:
         self.claim = claim
@@ -31,6 +32,10 @@ class Run:
         self.stuck = False
         """Whether it was given up while its thread went on."""
         self.task: asyncio.Task[None] | None = None
+        self.scribe: Scribe | None = None
+        """Who stores what it logs."""
+        self.journal: Journal | None = None
+        """What it logged; made with the first line."""
 
     @property
     def remaining(self) -> float | None:

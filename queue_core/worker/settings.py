@@ -1,5 +1,6 @@
 """How a worker is set up."""
 
+import logging
 import os
 import secrets
 import socket
@@ -32,6 +33,7 @@ class Settings:
     max_memory: int | None = None
     max_tasks_per_child: int | None = None
     retention: Retention = field(default_factory=Retention)
+    capture_logs: int | None = logging.INFO
 
     def __post_init__(self) -> None:
         checked(self.middleware)

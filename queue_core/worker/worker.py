@@ -19,6 +19,7 @@ from queue_core.middleware import AckHook, Middleware, entered, provided
 from queue_core.polling import DEFAULT_POLL, Poll, strategies
 from queue_core.worker.announcer import MAX_BACKLOG, Announcer, Listener
 from queue_core.worker.bell import Bell
+from queue_core.worker.capture import level_of
 from queue_core.worker.executor import Executor
 from queue_core.worker.gates import Gates
 from queue_core.worker.life import End, Life
@@ -26,6 +27,7 @@ from queue_core.worker.loop import TROUBLE
 from queue_core.worker.quota import Quota
 from queue_core.worker.recipes import prepare
 from queue_core.worker.running import Running
+from queue_core.worker.scribe import Scribe, scribing
 from queue_core.worker.settings import Settings, unique_name
 from queue_core.worker.shutdown import stopped_by_signals
 from queue_core.worker.side_work import SideWork
@@ -60,6 +62,9 @@ class Worker:
     replaced by whoever runs it; ``max_memory``: bytes that its process may use, looked at with every heartbeat; ``max_tasks_per_child``: how many
     tasks a child process may run before another takes its place. ``Stop`` tells which of the two first it was.
 
+    ``capture_logs``: the level from which on what handlers log is kept beside their tasks, as far as the settings of ``logging`` let it
+    through; None captures nothing.
+
     ``overrides``: dependencies of handlers by what takes their place.
 
     Raises InvalidValue for settings that break a rule and dependencies that cannot be made, MissingData when a handler asks for data that is
@@ -91,6 +96,7 @@ class Worker:
         max_tasks: int | None = None,
         max_memory: int | None = None,
         max_tasks_per_child: int | None = None,
+        capture_logs: str | int | None = "INFO",
     ) -> None:
         handlers = list(handlers)
         named = tuple(dict.fromkeys(handler.queue for handler in handlers))
@@ -110,6 +116,7 @@ class Worker:
             max_tasks=max_tasks,
             max_memory=max_memory,
             max_tasks_per_child=max_tasks_per_child,
+            capture_logs=level_of(capture_logs),
         )
         self._backend = backend
         self._codecs = codecs
@@ -293,7 +300,7 @@ class Worker:
         self._side_work.begin()
         try:
             await self._backend.open()
-            async with entered(self.settings.middleware):
+            async with scribing(executor.scribe), entered(self.settings.middleware):
                 await self._live(executor)
         except BaseException:
             self._reason = StopReason.FAILED
@@ -368,6 +375,7 @@ class Worker:
             recipes=self._recipes,
             codecs=self._codecs,
             gates=self._gates,
+            scribe=None if self.settings.capture_logs is None else Scribe(self._backend, self.settings.capture_logs),
             on_ack=self._on_ack,
             running=self._running,
             announcer=self._announcer,

@@ -13,6 +13,7 @@ the store where there is none. ``codecs``: what its Expose shows payloads with."
 GROUP: Final = "prinia.backends"
 """The entry points by which an installed package offers a backend: scheme = "module:function"."""
 BUILT_IN: Final[Mapping[str, str]] = {
+    "jsonfile": "queue_core.backends.jsonfile:connect",
     "memory": "queue_core.backends.memory:connect",
     "postgres": "queue_core.backends.postgres:connect",
     "postgresql": "queue_core.backends.postgres:connect",

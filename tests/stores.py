@@ -32,6 +32,8 @@ def url_of(request: pytest.FixtureRequest) -> str:
         case "functions":
             register_backend("functions", deques.connect)
             return f"functions://{request.getfixturevalue('tmp_path')}"
+        case "jsonfile":
+            return f"jsonfile:///{request.getfixturevalue('tmp_path')}/tasks.jsonl"
         case "sqlite":
             return f"sqlite:///{request.getfixturevalue('tmp_path')}/tasks.db"
         case "postgres":

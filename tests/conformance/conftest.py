@@ -1,6 +1,7 @@
 """The stores that the suite runs on. A new backend is one more line in STORES."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -8,9 +9,10 @@ import pytest_asyncio
 from queue_core.clock import HandWoundClock
 from queue_core.expose import Connected, connect
 from tests.conformance.helpers import check_books
+from tests.journals import check_file
 from tests.stores import kinds, url_of
 
-STORES = kinds("memory", "functions", "sqlite", "postgres")
+STORES = kinds("memory", "functions", "jsonfile", "sqlite", "postgres")
 
 
 @pytest.fixture
@@ -33,6 +35,8 @@ async def connected(url: str, clock: HandWoundClock) -> AsyncIterator[Connected]
     yield store
     await store.backend.open()
     await check_books(store)
+    if url.startswith("jsonfile:"):
+        check_file(Path(url.removeprefix("jsonfile:///")))
     await store.backend.close()
 
 

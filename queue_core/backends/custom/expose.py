@@ -14,9 +14,8 @@ class CustomExpose(MemoryExpose):
     """``Expose`` of what this process pushed or took out."""
 
     def __init__(self, session: Session, codecs: Mapping[str, Codec], source: Source, kind: str) -> None:
-        super().__init__(session, codecs)
+        super().__init__(session, codecs, kind=kind)
         self._source = source
-        self.kind = kind
 
     async def push(self, tasks: Sequence[NewTask], *, actor: Actor) -> list[Pushed]:
         """Store tasks, recorded in the audit."""

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import cast
+from typing import Final, cast
 
 from queue_core.backends import _logs
 from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AFTER, Facts, statistics
@@ -43,9 +43,8 @@ MAX_FETCHED = 1000
 class MemoryExpose:
     """``Expose`` on a store in this process's memory."""
 
-    kind = "Memory"
-
-    def __init__(self, session: Session, codecs: Mapping[str, Codec]) -> None:
+    def __init__(self, session: Session, codecs: Mapping[str, Codec], *, kind: str = "Memory") -> None:
+        self.kind: Final = kind
         self._session = session
         self._codecs = codecs
 

@@ -4,12 +4,12 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 from queue_core.backend import Backend
 from queue_core.backoff import Retry
 from queue_core.codec import CODECS, Codec, Guarded, JsonCodec, MsgPackCodec
-from queue_core.definition import STREAM_BATCH, AsyncTaskDefinition, PlainTaskDefinition, TaskDefinition
+from queue_core.definition import STREAM_BATCH, AsyncTaskDefinition, Options, PlainTaskDefinition, TaskDefinition
 from queue_core.errors import InvalidValue, UnknownTask
 from queue_core.expose import Expose, connect
 from queue_core.handle import TaskHandle
@@ -19,6 +19,7 @@ from queue_core.inject import Depends
 from queue_core.loops import Loops, running
 from queue_core.middleware import AckHook, Middleware, checked
 from queue_core.registry import Registry
+from queue_core.schedule import Cron, Entry, Every, Missed, Schedule, as_when
 from queue_core.streams import Stream, gathered
 from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed, Task
 
@@ -93,6 +94,8 @@ class App:
         """Around every run of its tasks, the first outermost."""
         self.on_ack: tuple[AckHook, ...] = _several(on_ack)
         """Called with how each attempt ended, before that is stored."""
+        self.schedules: dict[str, Schedule] = {}
+        """Its schedules by name; a worker stores them when it starts."""
         self._loops = Loops()
 
     @property
@@ -246,6 +249,42 @@ class App:
         finally:
             self.url, self.backend, self.expose, self._loops = before
 
+    # --- scheduling ----------------------------------------------------------------------------------
+
+    def schedule(
+        self,
+        when: Cron | Every | str,
+        task: TaskDefinition[..., Any],
+        *,
+        name: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        missed: Missed = "latest",
+        **options: Unpack[Options],
+    ) -> Schedule:
+        """Push ``task`` again and again: ``app.schedule(Cron("0 6 * * *", "Europe/Berlin"), report, arguments={"kind": "daily"})``.
+
+        ``when``: a Cron, an Every, or the text of a cron expression in UTC. ``name``: of the schedule, the task's by default; it is stored under
+        it, and two schedules of an app cannot share one. ``missed``: what becomes of ticks that came while no worker lived: ``"latest"`` makes one
+        task for the newest, ``"all"`` one for each of the newest 100, ``"skip"`` none for those more than 10 seconds late. ``options``: those of
+        ``using`` but for what every tick would share: ``key``, ``id``, ``run_at`` and ``expires_at``.
+
+        A worker of the app stores it when it starts. From then on any worker on the store pushes its tasks, exactly one for each tick, whether it
+        knows the app or not.
+
+        Raises InvalidValue for arguments that do not fit the task, options that break a rule, and a name that is taken.
+        """
+        if not isinstance(task, TaskDefinition) or self.tasks.get(task.name) is not task:
+            raise InvalidValue(f"A schedule needs a task of its own app, made by @app.task, got {task!r}.")
+        called = task.name if name is None else name
+        if called in self.schedules:
+            raise InvalidValue(f"The schedule name {called!r} is taken. Pass name= to tell them apart.")
+        if "id" in options:
+            raise InvalidValue(f"The schedule {called} cannot set id, which would be the same for every tick. Leave it out.")
+        new = task.using(**options).new(**(arguments or {}))
+        schedule = Schedule(name=called, when=as_when(when), task=new, missed=missed)
+        Entry.of(schedule)  # raises for options that no store can keep
+        return self.schedules.setdefault(called, schedule)
+
     # --- pushing -------------------------------------------------------------------------------------
 
     async def push(self, tasks: Sequence[NewTask], connection: Any = None) -> list[Pushed]:
@@ -321,6 +360,7 @@ class App:
             on_ack=hooks,
             overrides=self.overrides,
             codecs=self.codecs,
+            schedules=self.schedules.values(),
             **options,
         )
 

@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any, Final, Literal, NewType, Protocol, TypeVar, overload
 
 from queue_core.codec import convert
-from queue_core.errors import InvalidValue, MissingData, OperationTimeout, not_negative
+from queue_core.errors import AbortError, InvalidValue, MissingData, OperationTimeout, not_negative
 from queue_core.ids import QueueName, TaskId
+from queue_core.schedule import Tick, tick_in
 
 T = TypeVar("T")
 AttemptNumber = NewType("AttemptNumber", int)
@@ -257,6 +258,14 @@ async def _limited(seconds: float) -> AsyncIterator[None]:
         raise
 
 
+def _tick(context: WorkerContext) -> Tick:
+    """The tick that the task is for. Raises AbortError for a task that no schedule pushed."""
+    tick = tick_in(context.metadata)
+    if tick is None:
+        raise AbortError(f"{context.name} asks for a Tick, and no schedule pushed this task. For None instead: `tick: Tick | None = INJECTED`.")
+    return tick
+
+
 Fact = Callable[[WorkerContext], Any]
 FACTS: Final[Mapping[Any, Fact]] = {
     WorkerContext: lambda context: context,
@@ -265,6 +274,8 @@ FACTS: Final[Mapping[Any, Fact]] = {
     AttemptNumber: lambda context: context.attempt,
     TaskId: lambda context: context.task_id,
     QueueName: lambda context: context.queue,
+    Tick: _tick,
+    Tick | None: lambda context: tick_in(context.metadata),
 }
 """Types of parameters that are filled in from the context."""
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from queue_core.inject import Ending
 from queue_core.middleware import middleware_name
 from queue_core.outage import Outage
 from queue_core.outcome import Released, settle
+from queue_core.schedule import Schedule
 from queue_core.task import Claim
 from queue_core.worker.acker import Acker
 from queue_core.worker.announcer import Announcer
@@ -34,6 +35,7 @@ from queue_core.worker.poller import Poller
 from queue_core.worker.quota import Quota
 from queue_core.worker.recipes import Recipe
 from queue_core.worker.running import Running
+from queue_core.worker.scheduler import Scheduler
 from queue_core.worker.settings import Settings
 from queue_core.worker.side_work import SideWork
 from queue_core.worker.vitals import Vitals
@@ -75,6 +77,7 @@ class Life:
         side_work: SideWork,
         quota: Quota,
         outgrown: Callable[[int], None],
+        schedules: Sequence[Schedule],
         version: str,
     ) -> None:
         self.boot = new_boot_id()
@@ -99,6 +102,7 @@ class Life:
         self._housekeeping = Housekeeping(
             backend, rescue_every=settings.lease_ttl / 3, every=settings.housekeeping, retention=settings.retention, report=self._trouble
         )
+        self._scheduler = Scheduler(backend, schedules, every=settings.housekeeping, report=self._trouble)
         watchdog = Watchdog(self._loop, running, worker=settings.name, patience=min(PATIENCE, settings.lease_ttl / 3))
         self._heartbeat = Heartbeat(
             backend, every=settings.heartbeat_every, describe=self._describe, answered=self._answered, watch=watchdog.watch
@@ -109,7 +113,9 @@ class Life:
         async with contextlib.AsyncExitStack() as stack:
             if self._settings.wakeups:
                 await stack.enter_async_context(self._wakeups)
+            await self._scheduler.declare()
             await self._backend.register(self._registration())
+            await self._scheduler.start()
             self._start()
             stack.callback(self._gates.on_change(self._look_again))
             started()
@@ -317,6 +323,7 @@ class Life:
         await self._killer.stop()
         await self._listener.stop()
         await self._housekeeping.stop()
+        await self._scheduler.stop()
         await asyncio.to_thread(self._heartbeat.join, self._settings.stop_grace)
 
     async def _deregister(self) -> None:

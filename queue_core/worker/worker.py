@@ -17,6 +17,7 @@ from queue_core.ids import QueueName
 from queue_core.inject import Verb
 from queue_core.middleware import AckHook, Middleware, entered, provided
 from queue_core.polling import DEFAULT_POLL, Poll, strategies
+from queue_core.schedule import Schedule
 from queue_core.worker.announcer import MAX_BACKLOG, Announcer, Listener
 from queue_core.worker.bell import Bell
 from queue_core.worker.capture import level_of
@@ -65,6 +66,7 @@ class Worker:
     ``capture_logs``: the level from which on what handlers log is kept beside their tasks, as far as the settings of ``logging`` let it
     through; None captures nothing.
 
+    ``schedules``: those that it stores when it starts; it pushes the tasks of all that are stored.
     ``overrides``: dependencies of handlers by what takes their place.
 
     Raises InvalidValue for settings that break a rule and dependencies that cannot be made, MissingData when a handler asks for data that is
@@ -97,6 +99,7 @@ class Worker:
         max_memory: int | None = None,
         max_tasks_per_child: int | None = None,
         capture_logs: str | int | None = "INFO",
+        schedules: Iterable[Schedule] = (),
     ) -> None:
         handlers = list(handlers)
         named = tuple(dict.fromkeys(handler.queue for handler in handlers))
@@ -120,6 +123,7 @@ class Worker:
         )
         self._backend = backend
         self._codecs = codecs
+        self._schedules = tuple(schedules)
         given = data if isinstance(data, Mapping) else {type(value): value for value in data}
         self._recipes = prepare(handlers, Supplies(given, provided(self.settings.middleware), overrides or {}))
         self._gates = Gates(self.settings.middleware)
@@ -362,6 +366,7 @@ class Worker:
             side_work=self._side_work,
             quota=quota,
             outgrown=self._outgrown,
+            schedules=self._schedules,
             version=_version(),
         )
         if self._phase is Phase.PAUSED:

@@ -25,7 +25,7 @@ class FaultyBackend:
         real = getattr(self._backend, verb)
         if verb == "heartbeat":
             return self._beat
-        if verb in {"wakeups", "wait_for", "capabilities"}:
+        if verb in {"wakeups", "schedule_wakeups", "wait_for", "capabilities"}:
             return real
 
         async def call(*args: Any, **kwargs: Any) -> Any:

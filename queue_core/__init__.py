@@ -29,7 +29,7 @@ from queue_core.errors import (
 from queue_core.handle import TaskHandle
 from queue_core.ids import QueueName, TaskId
 from queue_core.inject import INJECTED, AttemptNumber, Data, Depends, Ending, Meta, Metadata, Progress, WorkerContext
-from queue_core.middleware import AckHook, Call, Gate, Middleware, Next
+from queue_core.middleware import AckHook, Call, Gate, Middleware, Next, PushHook
 from queue_core.piping import pipe
 from queue_core.schedule import Cron, Every, Schedule, Tick
 from queue_core.schemes import register_backend
@@ -69,6 +69,7 @@ __all__ = [
     "Next",
     "PriniaError",
     "Progress",
+    "PushHook",
     "QueueName",
     "ResultTimeout",
     "Retention",

@@ -17,7 +17,7 @@ from queue_core.handler import DEFAULT_RETRY, Executor, Handler, place_of
 from queue_core.ids import QueueName, TaskId
 from queue_core.inject import Depends
 from queue_core.loops import Loops, running
-from queue_core.middleware import AckHook, Middleware, checked
+from queue_core.middleware import AckHook, Middleware, PushHook, checked, pushed_through
 from queue_core.registry import Registry
 from queue_core.schedule import Cron, Entry, Every, Missed, Schedule, as_when
 from queue_core.streams import Stream, gathered
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 
 class Decorator(Protocol):
@@ -48,8 +49,9 @@ class App:
     ``url`` names the store: ``sqlite:///tasks.db``, ``postgresql://host/database`` or ``memory://``. ``codec`` encodes arguments: ``json``,
     ``msgpack`` or a Codec of your own; ``codecs`` are others that stored tasks are read with. ``middleware`` goes around every run of a task,
     the first outermost, and around that of a single worker; ``on_ack`` are hooks that see how each attempt ended, before those of a single
-    worker. Both hold wherever tasks of the app are run. ``options`` go to the backend. It connects when first used; ``close``
-    disconnects, as does leaving ``async with app``.
+    worker. Both hold wherever tasks of the app are run. ``on_push`` are hooks that see each task that is pushed through the app before it is
+    stored, and may change it. ``options`` go to the backend. It connects when first used; ``close`` disconnects, as does leaving
+    ``async with app``.
 
     One App serves all threads: each event loop connects when it first uses the app, and disconnects for itself. A program without a loop runs one
     for each call, in any thread: ``asyncio.run(greet.push(name="Olga"))``.
@@ -70,6 +72,7 @@ class App:
         codecs: Iterable[Codec] = (),
         middleware: Iterable[Middleware] = (),
         on_ack: AckHook | Sequence[AckHook] = (),
+        on_push: PushHook | Sequence[PushHook] = (),
         **options: Any,
     ) -> None:
         self._codecs: Final = dict(CODECS)
@@ -96,6 +99,8 @@ class App:
         """Called with how each attempt ended, before that is stored."""
         self.schedules: dict[str, Schedule] = {}
         """Its schedules by name; a worker stores them when it starts."""
+        self.on_push: tuple[PushHook, ...] = _several(on_push)
+        """Called with each task that is pushed through the app, before it is stored."""
         self._loops = Loops()
 
     @property
@@ -293,6 +298,7 @@ class App:
         ``connection``: an open connection to the same store, whose transaction the push joins. Raises InvalidValue, StoreUnavailable.
         """
         await self.open()
+        tasks = pushed_through(self.on_push, tasks)
         return await (self.backend.push(tasks) if connection is None else self.backend.push_in(connection, tasks))
 
     async def push_stream(self, tasks: Stream[NewTask]) -> AsyncGenerator[Pushed, None]:
@@ -404,7 +410,7 @@ async def _ready(worker: "Worker", working: "asyncio.Future[None]") -> None:
         working.result()
 
 
-def _several(hooks: AckHook | Sequence[AckHook]) -> tuple[AckHook, ...]:
+def _several(hooks: Hook | Sequence[Hook]) -> tuple[Hook, ...]:
     return (hooks,) if callable(hooks) else tuple(hooks)
 
 

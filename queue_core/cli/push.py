@@ -15,6 +15,7 @@ from queue_core.cli.store import actor, app_named, named, with_store
 from queue_core.cli.words import moment, relative, seconds
 from queue_core.codec import codec_named
 from queue_core.expose import Actor, Codec, Expose, NewTask, Pushed, QueueName
+from queue_core.middleware import pushed_through
 
 if TYPE_CHECKING:
     from queue_core.app import App
@@ -93,7 +94,7 @@ class Typist:
 
     async def push(self, tasks: Sequence[NewTask], connection: Any = None) -> list[Pushed]:
         """Store tasks, recorded; a shell has no transaction to join."""
-        return await self.expose.push(tasks, actor=self.actor)
+        return await self.expose.push(pushed_through(self.app.on_push, tasks), actor=self.actor)
 
 
 def options(args: argparse.Namespace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ The way of one run, from the outside in:
 5. what came out is judged again, turned into an outcome, shown to the ``on_ack`` hooks, and stored.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from queue_core.errors import InvalidValue
 from queue_core.events import TaskEnded
 from queue_core.inject import Ending, WorkerContext
+from queue_core.task import NewTask
 
 if TYPE_CHECKING:
     from queue_core.middleware.catch import Catch
@@ -43,6 +44,7 @@ __all__ = [
     "LoadShed",
     "Middleware",
     "Next",
+    "PushHook",
     "RateLimit",
     "Retries",
     "Timeout",
@@ -134,6 +136,14 @@ worker dies before the end is stored, so what it does should bear repetition.
 """
 
 
+PushHook = Callable[[NewTask], NewTask]
+"""``def on_push(task)``: called with each task that is pushed through the app, before it is stored; returns it, or another in its place.
+
+``dataclasses.replace(task, metadata={**task.metadata, "tenant": tenant})`` makes another. It is a plain function, and should be quick. What it
+raises, the pusher gets, and nothing is stored.
+"""
+
+
 class Gate:
     """Base of middleware that limits what may *start*: what it holds back stays in the store, for other workers and in its order.
 
@@ -185,6 +195,22 @@ class Gate:
         """Call ``listener`` at each change. Returns a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+
+def pushed_through(hooks: Sequence[PushHook], tasks: Sequence[NewTask]) -> Sequence[NewTask]:
+    """``tasks`` as ``hooks`` leave them, called in order for each. Raises InvalidValue for what is no task."""
+    for hook in hooks:
+        tasks = [_after(hook, task) for task in tasks]
+    return tasks
+
+
+def _after(hook: PushHook, task: NewTask) -> NewTask:
+    changed: object = hook(task)
+    if isinstance(changed, NewTask):
+        return changed
+    if isinstance(changed, Coroutine):
+        changed.close()
+    raise InvalidValue(f"An on_push hook must return a NewTask, got {changed!r} from {middleware_name(hook)}. Hooks are plain functions.")
 
 
 def compose(middleware: Sequence[Middleware], innermost: Next) -> Next:

@@ -27,11 +27,18 @@ if TYPE_CHECKING:
     from queue_core.middleware.circuit_breaker import CircuitBreaker
     from queue_core.middleware.concurrency import Concurrency
     from queue_core.middleware.filter import Filter
+    from queue_core.middleware.listener import Listener
     from queue_core.middleware.load_shed import LoadShed
+    from queue_core.middleware.logging import Logging
+    from queue_core.middleware.long_running import LongRunning
+    from queue_core.middleware.opentelemetry import OpenTelemetry
     from queue_core.middleware.outcomes import outcome_of
+    from queue_core.middleware.prometheus import Prometheus
     from queue_core.middleware.rate_limit import RateLimit
     from queue_core.middleware.retries import Retries
+    from queue_core.middleware.sentry import Sentry
     from queue_core.middleware.timeout import Timeout
+    from queue_core.middleware.tracing import Tracing
 
 __all__ = [
     "AckHook",
@@ -41,13 +48,20 @@ __all__ = [
     "Concurrency",
     "Filter",
     "Gate",
+    "Listener",
     "LoadShed",
+    "Logging",
+    "LongRunning",
     "Middleware",
     "Next",
+    "OpenTelemetry",
+    "Prometheus",
     "PushHook",
     "RateLimit",
     "Retries",
+    "Sentry",
     "Timeout",
+    "Tracing",
     "outcome_of",
 ]
 
@@ -56,11 +70,18 @@ _HOMES: Final = {
     "CircuitBreaker": "circuit_breaker",
     "Concurrency": "concurrency",
     "Filter": "filter",
+    "Listener": "listener",
     "LoadShed": "load_shed",
+    "Logging": "logging",
+    "LongRunning": "long_running",
+    "OpenTelemetry": "opentelemetry",
+    "outcome_of": "outcomes",
+    "Prometheus": "prometheus",
     "RateLimit": "rate_limit",
     "Retries": "retries",
+    "Sentry": "sentry",
     "Timeout": "timeout",
-    "outcome_of": "outcomes",
+    "Tracing": "tracing",
 }
 """Names that are imported when somebody asks for them, and the modules they are in: what an app does not use costs it nothing."""
 

@@ -29,9 +29,10 @@ TRACE: Final = {"sentry-trace": "sentry-trace", "baggage": "sentry-baggage"}
 class Sentry:
     """Reports the errors of runs to Sentry, each in a scope of its own, and makes one transaction of each run.
 
-    Tags: ``prinia.task``, ``prinia.queue``, ``prinia.worker``, ``prinia.outcome``; the context ``task`` has its id, attempt and maximum. What failed, was aborted
-    or ran out of time is reported; what was deferred, killed, or given back because the worker stops, is not. Each failed attempt is reported;
-    ``last_only=True`` reports those after which none is left. With ``App(on_push=Sentry.on_push)`` a run continues the trace of its push.
+    Tags: ``prinia.task``, ``prinia.queue``, ``prinia.worker``, ``prinia.outcome``; the context ``task`` has its id, attempt and maximum. What
+    failed, was aborted or ran out of time is reported; what was deferred, killed, or given back because the worker stops, is not. Each failed
+    attempt is reported; ``last_only=True`` reports those after which none is left. With ``App(on_push=Sentry.on_push)`` a run continues the
+    trace of its push.
 
     >>> reporting = Sentry(last_only=True)
     """

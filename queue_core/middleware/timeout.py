@@ -17,6 +17,9 @@ class Timeout:
     Plain functions are stopped in their threads and processes as by that. What a handler returns after it was stopped does not count.
 
     Raises InvalidValue unless ``seconds`` is a number above zero.
+
+    >>> Timeout(5).seconds
+    5
     """
 
     seconds: float

@@ -85,14 +85,14 @@ def test_an_unknown_option_ends_with_2(run: Prinia, command: str, words: list[st
     assert (ran.returncode, ran.stdout) == (USAGE, "")
 
 
-@pytest.mark.parametrize("command", NAMING_A_STORE.keys() - {"board"})  # a board is served, and shows when its server comes back
+@pytest.mark.parametrize("command", sorted(NAMING_A_STORE.keys() - {"board"}))  # a board is served, and shows when its server comes back
 def test_a_server_that_does_not_answer_ends_with_1(run: Prinia, command: str) -> None:
     ran = run(*NAMING_A_STORE[command], store_of(command, "postgresql://u:secret@127.0.0.1:1/db"))
     assert ran.returncode == FAILED
     assert "nothing answers there" in ran.stdout + ran.stderr and "secret" not in ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("command", NAMING_A_STORE.keys() - {"worker", "migrate"})  # these make the store
+@pytest.mark.parametrize("command", sorted(NAMING_A_STORE.keys() - {"worker", "migrate"}))  # these make the store
 def test_a_file_that_is_missing_ends_with_1(run: Prinia, tmp_path: Path, command: str) -> None:
     ran = run(*NAMING_A_STORE[command], "sqlite:///typo.db")
     assert (ran.returncode, ran.stdout) == (FAILED, "")

@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 SAYS = {
     "hello": ["Hello, Ada!"],
     "deque_backend": ["Hello, Ada.", "Hello, Grace."],
+    "schedules": ["the report of schedule often", "paused", "pushed by hand"],
     "retries": ["https://example.com answered 200 on attempt 3", "ftp://example.com is not a web address"],
     "transaction": ["a nest box: order 1", "we have no unicorns; neither order nor task was stored", "1 task stored for 1 order"],
 }

@@ -53,6 +53,7 @@ def add_commands(commands: "Commands[Parser]") -> None:
     _add_tasks(commands)
     _add_queues(commands)
     _add_workers(commands)
+    _add_schedules(commands)
     _add_upkeep(commands)
 
 
@@ -198,6 +199,37 @@ def _add_queues(commands: "Commands[Parser]") -> None:
         _add_json(action)
         action.set_defaults(action=name)
         runs(action, "queue_core.cli.queues:act")
+
+
+def _add_schedules(commands: "Commands[Parser]") -> None:
+    schedules = commands.add_parser("schedules", help="look at schedules, run and pause them", description="Look at schedules, run and pause them.")
+    actions = schedules.add_subparsers(metavar="ACTION", required=True, title="actions", parser_class=Parser)
+    listing = actions.add_parser(
+        "list", help="list schedules with their last and next ticks", description="List schedules, by name.", examples="prinia schedules list"
+    )
+    add_store(listing)
+    _add_json(listing)
+    runs(listing, "queue_core.cli.schedules:show_list")
+    one = actions.add_parser("show", help="show one schedule: its arguments, its ticks", description="Show one schedule: its arguments, its ticks.",
+        examples="prinia schedules show nightly",
+    )  # fmt: skip
+    one.add_argument("name", metavar="NAME", help="the schedule's name")
+    add_store(one)
+    _add_json(one)
+    runs(one, "queue_core.cli.schedules:show_one")
+    for name, (words, target) in {
+        "run": ("Push one task of a schedule now, also while it is paused.", "run"),
+        "pause": ("Let no tick of a schedule push a task.", "act"),
+        "resume": ("End the pause of a schedule; ticks that came meanwhile are left out.", "act"),
+        "delete": ("Forget a schedule; the tasks that it pushed stay.", "delete"),
+    }.items():
+        action = actions.add_parser(name, help=words[0].lower() + words[1:-1], description=words, examples=f"prinia schedules {name} nightly")
+        action.add_argument("name", metavar="NAME", help="the schedule's name")
+        _add_reason(action)
+        add_store(action)
+        _add_json(action)
+        action.set_defaults(action=name)
+        runs(action, f"queue_core.cli.schedules:{target}")
 
 
 def _add_workers(commands: "Commands[Parser]") -> None:

@@ -37,6 +37,7 @@ from queue_core.status import KillReason, Status
 from queue_core.task import NewTask, Task, TaskChange
 
 if TYPE_CHECKING:
+    from queue_core.monitor import Monitor
     from queue_core.worker import Worker
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Metadata",
     "Middleware",
     "MissingData",
+    "Monitor",
     "MsgPackCodec",
     "NewTask",
     "Next",
@@ -100,9 +102,13 @@ __all__ = [
 if not TYPE_CHECKING:  # so that type checkers still report names that are not there
 
     def __getattr__(name: str) -> object:
-        """Import the worker when somebody asks for it: programs that only push do not pay for it."""
+        """Import the worker and the monitor when somebody asks for them: programs that only push do not pay for it."""
         if name == "Worker":
             from queue_core.worker import Worker
 
             return Worker
+        if name == "Monitor":
+            from queue_core.monitor import Monitor
+
+            return Monitor
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

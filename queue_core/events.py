@@ -58,6 +58,17 @@ class Stop(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFailed(Event):
+    """Said by a Monitor: the run of a worker raised ``error``. ``worker`` is its name in the monitor."""
+
+    error: str
+    run: int
+    """How many runs in a row had failed before this one."""
+    again_in: float | None
+    """Seconds until the next run; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreLost(Event):
     """The store cannot be used; the worker tries again after a pause."""
 

@@ -14,6 +14,7 @@ from tests.served import BoardServer
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SAYS = {
     "hello": ["Hello, Ada!"],
+    "monitor": ["files failed in run 1: StoreUnavailable: the disk is not mounted yet", "A letter to Ada", "holiday.jpg, smaller"],
     "deque_backend": ["Hello, Ada.", "Hello, Grace."],
     "schedules": ["the report of schedule often", "paused", "pushed by hand"],
     "retries": ["https://example.com answered 200 on attempt 3", "ftp://example.com is not a web address"],

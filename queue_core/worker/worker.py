@@ -154,6 +154,11 @@ class Worker:
         return self._running.occupied
 
     @property
+    def is_working(self) -> bool:
+        """Whether it runs, paused or stopping included; only then it can be stopped."""
+        return self._phase in {Phase.RUNNING, Phase.PAUSED, Phase.STOPPING}
+
+    @property
     def stop_reason(self) -> StopReason | None:
         """Why it ended the last time; None while it works, and before it did."""
         return self._reason if self._phase is Phase.STOPPED else None

@@ -17,6 +17,7 @@ SAYS = {
     "monitor": ["files failed in run 1: StoreUnavailable: the disk is not mounted yet", "A letter to Ada", "holiday.jpg, smaller"],
     "deque_backend": ["Hello, Ada.", "Hello, Grace."],
     "schedules": ["the report of schedule often", "paused", "pushed by hand"],
+    "middleware": ["Oslo: 3 runs so far, attempt 1", "Atlantis: 4 runs so far, attempt 1", "Oslo: sunny", "AbortError: NotFound: Atlantis"],
     "retries": ["https://example.com answered 200 on attempt 3", "ftp://example.com is not a web address"],
     "transaction": ["a nest box: order 1", "we have no unicorns; neither order nor task was stored", "1 task stored for 1 order"],
 }

@@ -48,6 +48,10 @@ class Board:
 
     It opens its stores at the first request, needs no lifespan from its host, and shares nothing with other boards in the process.
     Raises InvalidValue or UnknownScheme for a source that is none, InvalidValue for a hook that cannot be called.
+
+    >>> from starlette.applications import Starlette
+    >>> host = Starlette()
+    >>> host.mount("/ops/queue", Board(app, title="Shop", environment="production", read_only=True))
     """
 
     def __init__(
@@ -195,6 +199,8 @@ class Server(uvicorn.Server):
     """uvicorn that ends the live streams before it stops: by itself it would wait for them.
 
     ``app`` is a Board, or an application around ``boards``; ``config`` goes to uvicorn.
+
+    >>> server = Server(Board("sqlite:///tasks.db"), port=8001)
     """
 
     def __init__(self, app: ASGIApp, *, boards: Sequence[Board] = (), **config: Any) -> None:

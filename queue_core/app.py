@@ -124,14 +124,22 @@ class App:
     # --- the connection ------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Connect, unless that is done in this event loop. Raises StoreUnavailable."""
+        """Connect, unless that is done in this event loop. Raises StoreUnavailable.
+
+        >>> async with app:
+        ...     await app.open()
+        """
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
             await self.backend.open()
             self._loops.enter(loop)
 
     async def close(self) -> None:
-        """Disconnect this event loop; other loops go on. Safe to call twice."""
+        """Disconnect this event loop; other loops go on. Safe to call twice.
+
+        >>> await app.open()
+        >>> await app.close()
+        """
         self._loops.leave(running())
         await self.backend.close()
 
@@ -188,6 +196,12 @@ class App:
         ``codec``: what its arguments and results are stored in, instead of the app's codec.
 
         Raises InvalidValue for settings or parameters that break a rule, and for a name that is taken.
+
+        >>> @app.task(queue="images", timeout=30, retry=Retry(min=1, max=60))
+        ... def resize(path: str, width: int = 200) -> str:
+        ...     return f"{path} at {width}"
+        >>> resize.queue
+        'images'
         """
 
         def define(function: Callable[..., Any]) -> TaskDefinition[Any, Any]:
@@ -211,7 +225,13 @@ class App:
         return define if function is None else define(function)
 
     def provide(self, value: T, *, kind: type[Any] | None = None) -> T:
-        """Give ``value`` to handlers that ask for data of its type, or of ``kind``. Returns it."""
+        """Give ``value`` to handlers that ask for data of its type, or of ``kind``. Returns it.
+
+        >>> class Smtp: ...
+        >>> smtp = app.provide(Smtp())
+        >>> app.data[Smtp] is smtp
+        True
+        """
         self.data[kind or type(value)] = value
         return value
 
@@ -223,9 +243,12 @@ class App:
 
         >>> def price_of_gold() -> float:
         ...     raise RuntimeError("This would ask the market.")
-        >>> app = App("memory://")
-        >>> with app.override(price_of_gold, lambda: 100.0):
-        ...     worker = app.worker()
+        >>> @app.task
+        ... async def buy(ounces: int, price: Annotated[float, Depends(price_of_gold)] = INJECTED) -> float:
+        ...     return ounces * price
+        >>> with app.override(price_of_gold, lambda: 2_000.0):
+        ...     await run_inline(buy, 3)
+        6000.0
         """
         before = self.overrides
         self.overrides = {**before, Depends(dependency).function: Depends(replacement).function}
@@ -296,13 +319,23 @@ class App:
         """Store ready-made tasks, of one definition or of several, all or none: ``await app.push([greet.new("Ada"), resize.new(42)])``.
 
         ``connection``: an open connection to the same store, whose transaction the push joins. Raises InvalidValue, StoreUnavailable.
+
+        >>> stored = await app.push([greet.new("Ada"), greet.using(run_after=60).new("Grace")])
+        >>> len(stored)
+        2
         """
         await self.open()
         tasks = pushed_through(self.on_push, tasks)
         return await (self.backend.push(tasks) if connection is None else self.backend.push_in(connection, tasks))
 
     async def push_stream(self, tasks: Stream[NewTask]) -> AsyncGenerator[Pushed, None]:
-        """Store ready-made tasks as they come, and yield each once it is stored; see ``TaskDefinition.push_stream``."""
+        """Store ready-made tasks as they come, and yield each once it is stored; see ``TaskDefinition.push_stream``.
+
+        >>> async for pushed in app.push_stream(greet.new(name) for name in ("Ada", "Grace")):
+        ...     print(pushed.task.args)
+        b'{"name":"Ada"}'
+        b'{"name":"Grace"}'
+        """
         async with aclosing(gathered(tasks, STREAM_BATCH)) as batches:
             async for batch in batches:
                 for pushed in await self.push(batch):
@@ -315,6 +348,11 @@ class App:
 
         Where a definition of its name is here, its result is of the annotated type; ``definition.handle(id)`` tells type checkers so too.
         Raises UnknownTask when no stored task has this id.
+
+        >>> pushed = await greet.push("Ada")
+        >>> task = await app.handle(pushed.id)
+        >>> task.task.name
+        'greet'
         """
         await self.open()
         task = await self.expose.fetch(TaskId(id))
@@ -328,8 +366,12 @@ class App:
 
         Raises UnknownTask for an id that is not stored, ResultTimeout when ``timeout`` seconds passed with some unfinished.
 
-        >>> async for task in app.wait_for(handles, timeout=60):  # doctest: +SKIP
+        >>> tasks = await greet.push_many({"name": name} for name in ("Ada", "Grace"))
+        >>> ran = await drain(app)
+        >>> async for task in app.wait_for(tasks, timeout=60):
         ...     print(task.name, task.status)
+        greet Done
+        greet Done
         """
         await self.open()
         ids = [TaskId(task) if isinstance(task, str) else task.id for task in tasks]
@@ -352,6 +394,10 @@ class App:
         hooks; ``options`` are those of ``Worker``.
 
         Raises InvalidValue for settings that break a rule, MissingData when a handler asks for data that nobody provided.
+
+        >>> worker = app.worker("mail-1", queues=["email"], concurrency=20)
+        >>> worker.name
+        'mail-1'
         """
         from queue_core.worker import Worker  # only where tasks are run: programs that push start a quarter faster without it
 
@@ -371,7 +417,11 @@ class App:
         )
 
     async def work(self, name: str | None = None, **options: Any) -> None:
-        """Run a worker until it is stopped by SIGTERM or SIGINT; a second one cancels what runs. For programs that do nothing else."""
+        """Run a worker until it is stopped by SIGTERM or SIGINT; a second one cancels what runs. For programs that do nothing else.
+
+        >>> async def main() -> None:
+        ...     await app.work(concurrency=20)
+        """
         await self.worker(name, **options).run(signals=True)
 
     @asynccontextmanager
@@ -380,6 +430,11 @@ class App:
         disconnects an app that was not connected before.
 
         Raises what keeps the worker from starting. When it fails later, that is raised at the end.
+
+        >>> async with app.running(concurrency=5) as worker:
+        ...     task = await greet.push("Ada")
+        ...     print(await task.result())
+        Hello, Ada.
         """
         connected_before = self._loops.here
         worker = self.worker(name, **options)

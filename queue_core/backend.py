@@ -61,7 +61,11 @@ class Rescued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long finished tasks stay, in seconds; None keeps them for ever. ``queues`` overrides by queue name."""
+    """How long finished tasks stay, in seconds; None keeps them for ever. ``queues`` overrides by queue name.
+
+    >>> Retention(done=86_400, killed=None, queues={"audit": Retention(done=None)}).done
+    86400
+    """
 
     done: float | None = 7 * 86_400
     killed: float | None = 30 * 86_400

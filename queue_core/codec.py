@@ -12,7 +12,18 @@ T = TypeVar("T")
 
 
 class Codec(Protocol):
-    """Values to bytes and back. ``name`` is what is stored; two codecs must not share one."""
+    """Values to bytes and back. ``name`` is what is stored; two codecs must not share one.
+
+    >>> class ReprCodec:
+    ...     name = "repr"
+    ...     def encode(self, value: Any) -> bytes:
+    ...         return repr(value).encode()
+    ...     def decode(self, data: bytes) -> Any:
+    ...         return ast.literal_eval(data.decode())
+    >>> app = App("memory://", codec=ReprCodec())
+    >>> app.codec.name
+    'repr'
+    """
 
     @property
     def name(self) -> str:
@@ -65,7 +76,11 @@ def _is_pydantic(kind: type) -> bool:
 
 
 class JsonCodec:
-    """JSON by msgspec: builtins, dataclasses, structs, datetime, UUID, Decimal, bytes (as base64), pydantic models."""
+    """JSON by msgspec: builtins, dataclasses, structs, datetime, UUID, Decimal, bytes (as base64), pydantic models.
+
+    >>> JsonCodec().encode({"when": datetime(2026, 1, 1), "what": b"bytes"})
+    b'{"when":"2026-01-01T00:00:00","what":"Ynl0ZXM="}'
+    """
 
     name = "json"
 
@@ -83,7 +98,11 @@ class JsonCodec:
 
 
 class MsgPackCodec:
-    """MessagePack by msgspec: smaller than JSON, and bytes stay bytes."""
+    """MessagePack by msgspec: smaller than JSON, and bytes stay bytes.
+
+    >>> MsgPackCodec().decode(MsgPackCodec().encode({"what": b"bytes"}))
+    {'what': b'bytes'}
+    """
 
     name = "msgpack"
 

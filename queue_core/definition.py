@@ -59,7 +59,14 @@ class Producer(Store, Protocol):
 
 
 class TaskDefinition(Generic[P, R]):
-    """A registered function. ``push`` stores a task for it; calling it runs the function here and now."""
+    """A registered function. ``push`` stores a task for it; calling it runs the function here and now.
+
+    >>> task = await greet.push("Ada")
+    >>> task.task.queue
+    'email'
+    >>> await greet("Ada")
+    'Hello, Ada.'
+    """
 
     def __init__(self, app: Producer, handler: Handler) -> None:
         self.handler: Final = handler
@@ -91,11 +98,20 @@ class TaskDefinition(Generic[P, R]):
         """Store a task with these arguments; a worker will run it.
 
         Raises InvalidValue when the arguments do not fit the function (nothing is stored then), StoreUnavailable.
+
+        >>> task = await greet.push("Ada")
+        >>> await task.status()
+        <Status.PENDING: 'Pending'>
         """
         return await self._plain.push(*args, **kwargs)
 
     async def push_many(self, arguments: Iterable[Mapping[str, Any]]) -> list[TaskHandle[R]]:
-        """Store a task for each mapping of parameter names to values: all of them, or none when one is wrong."""
+        """Store a task for each mapping of parameter names to values: all of them, or none when one is wrong.
+
+        >>> tasks = await greet.push_many({"name": name} for name in ("Ada", "Grace"))
+        >>> len(tasks)
+        2
+        """
         return await self._plain.push_many(arguments)
 
     def push_stream(self, arguments: Stream[Mapping[str, Any]]) -> AsyncGenerator[TaskHandle[R], None]:
@@ -104,8 +120,13 @@ class TaskDefinition(Generic[P, R]):
         ``arguments``: an async or plain iterable. What comes while others are stored is stored together, up to 1,000 tasks, each time all or none;
         no more wait in memory. Raises what ``push`` raises and what ``arguments`` raises; everything that came before is stored then.
 
-        >>> async for task in send_welcome_email.push_stream(newcomers()):  # doctest: +SKIP
-        ...     print(task.id)
+        >>> async def newcomers() -> AsyncIterator[dict[str, str]]:
+        ...     yield {"name": "Ada"}
+        ...     yield {"name": "Grace"}
+        >>> async for task in greet.push_stream(newcomers()):
+        ...     print(task.task.args)
+        b'{"name":"Ada"}'
+        b'{"name":"Grace"}'
         """
         return self._plain.push_stream(arguments)
 
@@ -113,6 +134,10 @@ class TaskDefinition(Generic[P, R]):
         """A task with these arguments, stored by nobody yet: ``await app.push([greet.new("Ada"), resize.new(42)])`` stores several as one.
 
         Raises InvalidValue when the arguments do not fit the function.
+
+        >>> task = greet.new("Ada")
+        >>> task.name, task.queue, task.args
+        ('greet', 'email', b'{"name":"Ada"}')
         """
         return self._plain.new(*args, **kwargs)
 
@@ -120,6 +145,11 @@ class TaskDefinition(Generic[P, R]):
         """A task of this definition that was pushed before, to follow it: ``await (await greet.handle(id)).result()``.
 
         Raises UnknownTask when none has this id, InvalidValue when it is a task of another name.
+
+        >>> pushed = await greet.push("Ada")
+        >>> task = await greet.handle(pushed.id)
+        >>> await task.status()
+        <Status.PENDING: 'Pending'>
         """
         await self.app.open()
         task = await self.app.expose.fetch(TaskId(id))
@@ -133,6 +163,11 @@ class TaskDefinition(Generic[P, R]):
         """The same with other options: ``await f.using(run_after=60, priority=10, key="welcome-42").push(user_id=42)``.
 
         ``connection``: an open connection to the same store, whose transaction the push joins. Raises InvalidValue for unknown options.
+
+        >>> task = await greet.using(run_after=60, priority=10, key="welcome-42").push("Ada")
+        >>> again = await greet.using(key="welcome-42").push("Ada")
+        >>> again.created, again.id == task.id
+        (False, True)
         """
         return Push(self, connection, _checked(self.name, options))
 

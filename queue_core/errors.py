@@ -6,19 +6,38 @@ from typing import Final
 
 
 class PriniaError(Exception):
-    """Base of every error of Prinia."""
+    """Base of every error of Prinia.
+
+    >>> issubclass(TaskKilled, PriniaError) and issubclass(StoreUnavailable, PriniaError)
+    True
+    """
 
 
 class InvalidValue(PriniaError, ValueError):
-    """A value given to Prinia breaks a rule. Nothing was stored."""
+    """A value given to Prinia breaks a rule. Nothing was stored.
+
+    >>> await greet.push(name=7)
+    Traceback (most recent call last):
+    InvalidValue: greet: name must be str, got 7 (int). Expected `str`, got `int`.
+    """
 
 
 class UnknownTaskName(InvalidValue):
-    """No registered task has this name."""
+    """No registered task has this name.
+
+    >>> app.registry.find("gret")
+    Traceback (most recent call last):
+    UnknownTaskName: No task is called 'gret' here. Did you mean greet?
+    """
 
 
 class UnknownTask(PriniaError, LookupError):
-    """No stored task has this id."""
+    """No stored task has this id.
+
+    >>> await app.handle("42")
+    Traceback (most recent call last):
+    UnknownTask: No stored task has the id 42. It was never pushed here, or retention removed it.
+    """
 
     def __init__(self, ids: Sequence[str]) -> None:
         self.ids = tuple(ids)
@@ -28,7 +47,13 @@ class UnknownTask(PriniaError, LookupError):
 
 
 class IllegalTransition(PriniaError):
-    """The state of a task forbids what was asked of it. The task is unchanged."""
+    """The state of a task forbids what was asked of it. The task is unchanged.
+
+    >>> task = await greet.push("Ada")
+    >>> await task.retry()
+    Traceback (most recent call last):
+    IllegalTransition: ...Pending...
+    """
 
 
 class NotConnected(PriniaError, RuntimeError):
@@ -40,6 +65,13 @@ class StoreUnavailable(PriniaError, ConnectionError):
 
     One exception: where the connection to a server broke in the very moment of storing, it may be stored. The same NewTask can be
     pushed again without harm: its id is then either new, or refused as taken.
+
+    >>> nowhere = App("sqlite:///missing.db", create=False)
+    >>> try:
+    ...     await nowhere.open()
+    ... except StoreUnavailable as error:
+    ...     print("Try again later.")
+    Try again later.
     """
 
 
@@ -55,15 +87,34 @@ class UnknownScheme(InvalidValue):
 
 
 class WorkerNameTaken(PriniaError):
-    """A living worker has this name already."""
+    """A living worker has this name already.
+
+    >>> async with app.running("mail-1"):
+    ...     await app.worker("mail-1").run()
+    Traceback (most recent call last):
+    WorkerNameTaken: ...mail-1...
+    """
 
 
 class WorkerStateError(PriniaError, RuntimeError):
-    """The worker is not in a state that allows this call."""
+    """The worker is not in a state that allows this call.
+
+    >>> app.worker("mail-1").stop()
+    Traceback (most recent call last):
+    WorkerStateError: Worker mail-1 cannot stop: it is not started, and must be running or paused or stopping.
+    """
 
 
 class MissingData(PriniaError):
-    """A handler asks for data that the worker was not given. Found at start, before anything is claimed."""
+    """A handler asks for data that the worker was not given. Found at start, before anything is claimed.
+
+    >>> class Smtp: ...
+    >>> @app.task
+    ... async def send(address: str, *, smtp: Annotated[Smtp, Data()] = INJECTED) -> None: ...
+    >>> app.worker()
+    Traceback (most recent call last):
+    MissingData: send(smtp) asks for a Smtp, but the worker was given nothing. Call app.provide(Smtp(…)) before it starts.
+    """
 
 
 class EncodeError(InvalidValue):
@@ -71,15 +122,33 @@ class EncodeError(InvalidValue):
 
 
 class DecodeError(PriniaError, ValueError):
-    """Stored bytes cannot be decoded, or do not fit the handler's parameters."""
+    """Stored bytes cannot be decoded, or do not fit the handler's parameters.
+
+    >>> JsonCodec().decode(b"{")
+    Traceback (most recent call last):
+    DecodeError: The stored 1 bytes are not valid json: Input data was truncated.
+    """
 
 
 class ResultTimeout(PriniaError, TimeoutError):
-    """A task did not finish within the time that the caller was ready to wait."""
+    """A task did not finish within the time that the caller was ready to wait.
+
+    >>> task = await greet.push("Ada")
+    >>> await task.result(timeout=0)
+    Traceback (most recent call last):
+    ResultTimeout: ...
+    """
 
 
 class TaskKilled(PriniaError):
-    """The awaited task ended Killed, so it has no result."""
+    """The awaited task ended Killed, so it has no result.
+
+    >>> task = await greet.push("Ada")
+    >>> report = await task.kill()
+    >>> await task.result()
+    Traceback (most recent call last):
+    TaskKilled: Task ... (greet) was killed (killed) after 0 of 3 attempts...
+    """
 
 
 # --- what a handler may raise to decide its own fate ------------------------------------------------
@@ -89,6 +158,14 @@ class AbortError(PriniaError):
     """Raised by a handler: do not attempt this task again. It ends Killed with reason ``aborted``.
 
     The seed system's AbortError, honoured by every backend and through every retry layer.
+
+    >>> @app.task
+    ... async def charge(order: int) -> None:
+    ...     raise AbortError("The card is stolen.")
+    >>> task = await charge.push(order=1)
+    >>> [task] = await drain(app)
+    >>> task.status, task.reason, task.attempts
+    (<Status.KILLED: 'Killed'>, <KillReason.ABORTED: 'aborted'>, 1)
     """
 
 
@@ -96,6 +173,14 @@ class RetryAfterError(PriniaError):
     """Raised by a handler: this attempt failed; make the next one after ``delay`` seconds.
 
     One attempt is used. The seed system declares this error and never reads it; here it decides ``run_at``.
+
+    >>> @app.task
+    ... async def fetch(url: str) -> None:
+    ...     raise RetryAfterError("The server is busy.", delay=60)
+    >>> task = await fetch.push("https://example.com")
+    >>> [task] = await drain(app)
+    >>> task.status, task.attempts
+    (<Status.FAILED: 'Failed'>, 1)
     """
 
     def __init__(self, message: object = "", *, delay: float) -> None:
@@ -104,7 +189,16 @@ class RetryAfterError(PriniaError):
 
 
 class DeferredError(PriniaError):
-    """Raised by a handler: not now. The task goes back to Pending, at once or after ``delay`` seconds; no attempt is used."""
+    """Raised by a handler: not now. The task goes back to Pending, at once or after ``delay`` seconds; no attempt is used.
+
+    >>> @app.task
+    ... async def fetch(url: str) -> None:
+    ...     raise DeferredError("Only at night.", delay=3600)
+    >>> task = await fetch.push("https://example.com")
+    >>> [task] = await drain(app)
+    >>> task.status, task.attempts
+    (<Status.PENDING: 'Pending'>, 0)
+    """
 
     def __init__(self, message: object = "", *, delay: float = 0.0) -> None:
         self.delay = not_negative("delay", delay)
@@ -154,7 +248,16 @@ class UnstorableResult(AbortError):
 
 
 class TaskTimeout(PriniaError, TimeoutError):
-    """An attempt ran longer than its time limit and was stopped."""
+    """An attempt ran longer than its time limit and was stopped.
+
+    >>> @app.task(timeout=0.01)
+    ... async def sleep() -> None:
+    ...     await asyncio.sleep(60)
+    >>> task = await sleep.push()
+    >>> [task] = await drain(app)
+    >>> task.error
+    'TaskTimeout: The attempt was stopped after its time limit of 0.01 s.'
+    """
 
     def __init__(self, limit: float) -> None:
         self.limit = limit

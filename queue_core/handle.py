@@ -58,7 +58,13 @@ class Changes(TypedDict, total=False):
 
 
 class TaskHandle(Generic[R_co]):
-    """A task that was pushed, with the type of its result."""
+    """A task that was pushed, with the type of its result.
+
+    >>> async with app.running():
+    ...     task = await greet.push("Ada")
+    ...     print(await task.result(timeout=5))
+    Hello, Ada.
+    """
 
     __slots__ = ("_parameters", "_pushed", "_store")
 
@@ -87,6 +93,11 @@ class TaskHandle(Generic[R_co]):
 
         Raises TaskKilled when it ended Killed, ResultTimeout when ``timeout`` seconds passed first, UnknownTask when it was deleted,
         DecodeError when the result does not fit the handler's return annotation.
+
+        >>> task = await greet.push("Ada")
+        >>> ran = await drain(app)
+        >>> await task.result()
+        'Hello, Ada.'
         """
         await self._store.open()
         waiting = self._store.backend.wait_for([self.id], timeout=timeout)
@@ -96,7 +107,13 @@ class TaskHandle(Generic[R_co]):
         raise ResultTimeout(f"Task {self.id} ({self.task.name}) was not finished when the store was closed.")
 
     async def fetch(self) -> Task:
-        """The task as it is now. Raises UnknownTask when it was deleted."""
+        """The task as it is now. Raises UnknownTask when it was deleted.
+
+        >>> task = await greet.push("Ada")
+        >>> ran = await drain(app)
+        >>> (await task.fetch()).attempts
+        1
+        """
         await self._store.open()
         task = await self._store.expose.fetch(self.id)
         if task is None:
@@ -104,7 +121,13 @@ class TaskHandle(Generic[R_co]):
         return task
 
     async def status(self) -> Status:
-        """The state that the task is in now. Raises UnknownTask when it was deleted."""
+        """The state that the task is in now. Raises UnknownTask when it was deleted.
+
+        >>> task = await greet.push("Ada")
+        >>> ran = await drain(app)
+        >>> await task.status()
+        <Status.DONE: 'Done'>
+        """
         await self._store.open()
         found = await self._store.expose.summaries([self.id])
         if not found:
@@ -116,6 +139,11 @@ class TaskHandle(Generic[R_co]):
 
         Raises IllegalTransition when it runs or is final, InvalidValue for arguments that do not fit the handler and for values that break a
         rule, UnknownTask when it was deleted. Nothing is changed then.
+
+        >>> task = await greet.push("Ada")
+        >>> report = await task.update(priority=10, arguments={"name": "Grace"})
+        >>> (await task.fetch()).priority
+        10
         """
         await self._store.open()
         return (await self._store.expose.update([self.id], self._change(changes), actor=actor)).raise_if_skipped()
@@ -138,12 +166,25 @@ class TaskHandle(Generic[R_co]):
         return self._parameters.encode(self._parameters.bind((), arguments), codec)
 
     async def kill(self, *, actor: Actor = PROGRAM) -> Report:
-        """Kill the task: at once if it waits; if it runs, its worker stops it next. Raises IllegalTransition when it is final."""
+        """Kill the task: at once if it waits; if it runs, its worker stops it next. Raises IllegalTransition when it is final.
+
+        >>> task = await greet.push("Ada")
+        >>> report = await task.kill()
+        >>> await task.status()
+        <Status.KILLED: 'Killed'>
+        """
         await self._store.open()
         return (await self._store.expose.kill([self.id], actor=actor)).raise_if_skipped()
 
     async def retry(self, *, actor: Actor = PROGRAM) -> Report:
-        """Let a Failed, Killed or Done task run again now. Raises IllegalTransition when it waits or runs."""
+        """Let a Failed, Killed or Done task run again now. Raises IllegalTransition when it waits or runs.
+
+        >>> task = await greet.push("Ada")
+        >>> report = await task.kill()
+        >>> report = await task.retry()
+        >>> await task.status()
+        <Status.PENDING: 'Pending'>
+        """
         await self._store.open()
         return (await self._store.expose.retry([self.id], actor=actor)).raise_if_skipped()
 

@@ -8,9 +8,18 @@ from collections.abc import Iterator
 from typing import Final, NewType, cast
 
 TaskId = NewType("TaskId", str)
-"""The id of a task: a UUIDv7 in its 36-character form, unless the producer chose its own."""
+"""The id of a task: a UUIDv7 in its 36-character form, unless the producer chose its own.
+
+>>> task = await greet.using(id=TaskId("welcome-42")).push("Ada")
+>>> task.id
+'welcome-42'
+"""
 QueueName = NewType("QueueName", str)
-"""The name of a queue: any text of 1 to 200 characters without control characters."""
+"""The name of a queue: any text of 1 to 200 characters without control characters.
+
+>>> (await greet.using(queue=QueueName("urgent")).push("Ada")).task.queue
+'urgent'
+"""
 BootId = NewType("BootId", str)
 """The id of one process life of a worker. A restarted worker has the same name and another boot id."""
 

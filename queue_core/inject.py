@@ -15,20 +15,53 @@ from queue_core.schedule import Tick, tick_in
 
 T = TypeVar("T")
 AttemptNumber = NewType("AttemptNumber", int)
-"""The number of the attempt that runs, 1 for the first; a handler gets it with ``attempt: AttemptNumber = INJECTED``."""
+"""The number of the attempt that runs, 1 for the first; a handler gets it with ``attempt: AttemptNumber = INJECTED``.
+
+>>> @app.task
+... async def count(attempt: AttemptNumber = INJECTED) -> int:
+...     return attempt
+>>> await run_inline(count)
+1
+"""
 
 Metadata = NewType("Metadata", Mapping[str, Any])
-"""All metadata of the task; a handler gets it with ``metadata: Metadata = INJECTED``."""
+"""All metadata of the task; a handler gets it with ``metadata: Metadata = INJECTED``.
+
+>>> @app.task
+... async def source(metadata: Metadata = INJECTED) -> str:
+...     return metadata.get("source", "unknown")
+>>> task = await source.using(metadata={"source": "import"}).push()
+>>> ran = await drain(app)
+>>> await task.result()
+'import'
+"""
 
 INJECTED: Final[Any] = type("Injected", (), {"__repr__": lambda _: "INJECTED"})()
-"""Default of a parameter that the worker fills in, so that ``push`` and the type checkers do not ask for it."""
+"""Default of a parameter that the worker fills in, so that ``push`` and the type checkers do not ask for it.
+
+>>> @app.task
+... async def whoami(id: TaskId = INJECTED) -> str:
+...     return id
+>>> task = await whoami.push()
+>>> ran = await drain(app)
+>>> await task.result() == task.id
+True
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
     """Marks a parameter that gets an object of its type from ``app.provide(...)`` or ``Worker(data=...)``.
 
-    >>> async def send(user_id: int, *, smtp: Annotated[Smtp, Data()] = INJECTED) -> None: ...  # doctest: +SKIP
+    >>> class Smtp:
+    ...     def send(self, address: str) -> str:
+    ...         return f"sent to {address}"
+    >>> smtp = app.provide(Smtp())
+    >>> @app.task
+    ... async def send(address: str, *, smtp: Annotated[Smtp, Data()] = INJECTED) -> str:
+    ...     return smtp.send(address)
+    >>> await run_inline(send, "ada@example.com")
+    'sent to ada@example.com'
     """
 
 
@@ -39,7 +72,13 @@ class Meta:
     Without the entry it gets its default, if it has another than INJECTED. An entry that is missing or does not fit ends the task: it is Killed
     with a MetadataError, because another attempt would find the same.
 
-    >>> async def send(user_id: int, *, trace: Annotated[TraceInfo, Meta("trace")] = INJECTED) -> None: ...  # doctest: +SKIP
+    >>> @app.task
+    ... async def send(user_id: int, *, language: Annotated[str, Meta("language")] = "en") -> str:
+    ...     return language
+    >>> task = await send.using(metadata={"language": "de"}).push(7)
+    >>> ran = await drain(app)
+    >>> await task.result()
+    'de'
     """
 
     key: str
@@ -62,7 +101,17 @@ class Depends:
 
     Raises InvalidValue for what cannot be called.
 
-    >>> async def store(order: Order, session: Annotated[Session, Depends(open_session)] = INJECTED) -> None: ...  # doctest: +SKIP
+    >>> def open_session():
+    ...     print("opened")
+    ...     yield "a session"
+    ...     print("closed")
+    >>> @app.task
+    ... async def store(order: int, session: Annotated[str, Depends(open_session)] = INJECTED) -> str:
+    ...     return f"{order} by {session}"
+    >>> await run_inline(store, 7)
+    opened
+    closed
+    '7 by a session'
     """
 
     function: Callable[..., Any]
@@ -75,7 +124,22 @@ class Depends:
 
 
 class Ending(StrEnum):
-    """Why a run is ended before its handler returned."""
+    """Why a run is ended before its handler returned.
+
+    >>> async def tell(call: Call, next: Next) -> Any:
+    ...     try:
+    ...         return await next(call)
+    ...     finally:
+    ...         if call.ending is Ending.TIMEOUT:
+    ...             print("ran out of time")
+    >>> app = App("memory://", middleware=[tell])
+    >>> @app.task(timeout=0.01)
+    ... async def sleep() -> None:
+    ...     await asyncio.sleep(60)
+    >>> task = await sleep.push()
+    >>> ran = await drain(app)
+    ran out of time
+    """
 
     TIMEOUT = "timeout"
     """It ran out of time."""
@@ -141,7 +205,16 @@ class Hooks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerContext:
-    """The run of one attempt, as its handler sees it. Asked for by a parameter of this type."""
+    """The run of one attempt, as its handler sees it. Asked for by a parameter of this type.
+
+    >>> @app.task
+    ... async def resize(images: int, *, ctx: WorkerContext = INJECTED) -> str:
+    ...     for done in range(images):
+    ...         await ctx.progress((done + 1) / images)
+    ...     return f"{ctx.name}, attempt {ctx.attempt} of {ctx.max_attempts}"
+    >>> await run_inline(resize, 2)
+    'resize, attempt 1 of 5'
+    """
 
     task_id: TaskId
     name: str
@@ -237,7 +310,13 @@ class WorkerContext:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Reports how far a run is: ``await progress(0.4, "almost half")``. Asked for by a parameter of this type; plain functions just call it."""
+    """Reports how far a run is: ``await progress(0.4, "almost half")``. Asked for by a parameter of this type; plain functions just call it.
+
+    >>> @app.task
+    ... async def resize(*, progress: Progress = INJECTED) -> None:
+    ...     await progress(0.4, "almost half")
+    >>> await run_inline(resize)
+    """
 
     context: WorkerContext
 

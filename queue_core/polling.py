@@ -5,8 +5,9 @@ get lost, and because some stores or settings (``Worker(wakeups=False)``) have n
 look; the others go on waiting for their own moment. A strategy is a frozen description without state: each life of each worker begins it anew,
 so one object serves any number of workers and restarts.
 
->>> strategies = [Backoff(min=0.1, max=60), OnStream(lambda: my_broker.messages())]
->>> app.worker(poll=strategies, wakeups=False)  # doctest: +SKIP
+>>> async def messages() -> AsyncIterator[str]:
+...     yield "something was pushed"
+>>> worker = app.worker(poll=[Backoff(min=0.1, max=60), OnStream(messages)], wakeups=False)
 """
 
 import asyncio
@@ -22,7 +23,12 @@ DEFAULT_POLL: Final = 5.0
 
 
 class PollContext(Protocol):
-    """What a strategy may know of the worker that it polls for. Each strategy of each life of a worker has its own."""
+    """What a strategy may know of the worker that it polls for. Each strategy of each life of a worker has its own.
+
+    >>> async def when_others_wait(context: PollContext) -> None:
+    ...     await asyncio.sleep(0.1 if context.claimed else 5)
+    >>> worker = app.worker(poll=When(when_others_wait))
+    """
 
     @property
     def worker(self) -> str:
@@ -46,7 +52,14 @@ class PollContext(Protocol):
 
 @runtime_checkable
 class Strategy(Protocol):
-    """When to look. Write your own: a frozen object with this method, which is an async generator more often than not."""
+    """When to look. Write your own: a frozen object with this method, which is an async generator more often than not.
+
+    >>> class Thrice:
+    ...     async def moments(self, context: PollContext) -> AsyncIterator[None]:
+    ...         for _ in range(3):
+    ...             yield
+    >>> worker = app.worker(poll=Thrice())
+    """
 
     def moments(self, context: PollContext, /) -> AsyncIterator[Any]:
         """Begin, for one life of a worker: yield, anything, whenever it should look.
@@ -59,7 +72,10 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Look when the last look, whatever caused it, was ``every`` seconds ago. Raises InvalidValue unless that is more than 0."""
+    """Look when the last look, whatever caused it, was ``every`` seconds ago. Raises InvalidValue unless that is more than 0.
+
+    >>> worker = app.worker(poll=Interval(0.5))
+    """
 
     every: float
 
@@ -83,6 +99,8 @@ class Backoff:
 
     Work, whoever found it, brings the pause back to ``min``. ``jitter`` is the share of each pause that is drawn at random, 0 to 1, so that many
     workers do not look together. Raises InvalidValue for numbers out of range.
+
+    >>> worker = app.worker(poll=Backoff(min=0.1, max=60), wakeups=False)
     """
 
     min: float = 0.1
@@ -113,7 +131,12 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class OnStream:
-    """Look at every item of an async iterator that ``factory`` makes: a broker's messages, a file's changes. What the items are does not matter."""
+    """Look at every item of an async iterator that ``factory`` makes: a broker's messages, a file's changes. What the items are does not matter.
+
+    >>> async def messages() -> AsyncIterator[str]:
+    ...     yield "something was pushed"
+    >>> worker = app.worker(poll=[60, OnStream(messages)])
+    """
 
     factory: Callable[[], AsyncIterator[Any]]
 
@@ -124,7 +147,11 @@ class OnStream:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Look when what ``factory`` gives for a PollContext is done; then it is asked again."""
+    """Look when what ``factory`` gives for a PollContext is done; then it is asked again.
+
+    >>> bell = asyncio.Event()
+    >>> worker = app.worker(poll=When(lambda context: bell.wait()))
+    """
 
     factory: Callable[[PollContext], Awaitable[Any]]
 

@@ -9,6 +9,9 @@ class Status(StrEnum):
 
     *Scheduled* (Pending, due later), *retrying* (Failed) and *orphaned* (leased by a dead worker) are
     words for people, derived from these and never stored.
+
+    >>> Status.FAILED.is_final, Status.KILLED.is_final
+    (False, True)
     """
 
     PENDING = "Pending"
@@ -36,7 +39,13 @@ class Status(StrEnum):
 
 
 class KillReason(StrEnum):
-    """Why a Killed task will not be attempted again."""
+    """Why a Killed task will not be attempted again.
+
+    >>> task = await greet.push("Ada")
+    >>> report = await task.kill()
+    >>> (await task.fetch()).reason
+    <KillReason.KILLED: 'killed'>
+    """
 
     EXHAUSTED = "exhausted"
     """Its last allowed attempt failed."""

@@ -236,7 +236,13 @@ class TaskSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(TaskSummary):
-    """A stored task, whole."""
+    """A stored task, whole.
+
+    >>> handle = await greet.using(tags=["vip"], metadata={"source": "import"}).push("Ada")
+    >>> task = await handle.fetch()
+    >>> task.name, task.queue, task.tags, task.metadata, task.args
+    ('greet', 'email', ('vip',), {'source': 'import'}, b'{"name":"Ada"}')
+    """
 
     args: bytes
     result: bytes | None = None

@@ -96,7 +96,14 @@ if not TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run of a handler on its way through the middleware. ``dataclasses.replace(call, arguments=…)`` changes what the handler gets."""
+    """One run of a handler on its way through the middleware. ``dataclasses.replace(call, arguments=…)`` changes what the handler gets.
+
+    >>> async def shout(call: Call, next: Next) -> Any:
+    ...     return await next(replace(call, arguments={"name": call.arguments["name"].upper()}))
+    >>> app.middleware = (shout,)
+    >>> await run_inline(greet, "Ada")
+    'Hello, ADA.'
+    """
 
     context: WorkerContext
     """The facts: task id, name, queue, attempt and its maximum, metadata, worker."""
@@ -134,7 +141,14 @@ class Call:
 
 
 Next = Callable[[Call], Awaitable[Any]]
-"""The rest of the way: the middleware further in, then the handler. What it returns is the handler's result."""
+"""The rest of the way: the middleware further in, then the handler. What it returns is the handler's result.
+
+>>> async def twice(call: Call, next: Next) -> Any:
+...     return await next(call) + await next(call)
+>>> app.middleware = (twice,)
+>>> await run_inline(greet, "Ada")
+'Hello, Ada.Hello, Ada.'
+"""
 
 Middleware = Callable[[Call, Next], Awaitable[Any]]
 """``async def middleware(call, next)``: does something, awaits ``next(call)``, does something, and returns a result.
@@ -146,6 +160,14 @@ never. An object with an async ``__call__`` does as well, and may have three thi
 - ``__aenter__`` and ``__aexit__``: entered once per run of a worker before it claims, in order, and left in reverse when all is stored.
   The same object in several workers is entered by each of them;
 - the base class Gate, to say how much may start.
+
+>>> async def tell(call: Call, next: Next) -> Any:
+...     print(f"{call.context.name} begins")
+...     return await next(call)
+>>> app.middleware = (tell,)
+>>> await run_inline(greet, "Ada")
+greet begins
+'Hello, Ada.'
 """
 
 AckHook = Callable[[TaskEnded], Awaitable[None]]
@@ -154,6 +176,15 @@ AckHook = Callable[[TaskEnded], Awaitable[None]]
 What it raises turns a success into that failure, as if the handler had raised it; of an attempt that did not succeed it changes nothing and
 is logged. It counts within the time limit. It is not called for a lost lease, of which nothing is stored. It may run again for a task whose
 worker dies before the end is stored, so what it does should bear repetition.
+
+>>> async def tell(ended: TaskEnded) -> None:
+...     print(ended.task.name, ended.ack.status)
+>>> app = App("memory://", on_ack=tell)
+>>> @app.task
+... async def greet(name: str) -> None: ...
+>>> task = await greet.push("Ada")
+>>> ran = await drain(app)
+greet Done
 """
 
 

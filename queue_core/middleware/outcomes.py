@@ -12,6 +12,19 @@ def outcome_of(call: Call, error: BaseException | None) -> AttemptOutcome:
     """How the run of ``call`` ended that raised ``error``, or returned, seen from where it is asked: middleware further out may still change it.
 
     A lost lease is ``crashed``, as history has it.
+
+    >>> async def tell(call: Call, next: Next) -> Any:
+    ...     try:
+    ...         result = await next(call)
+    ...     except BaseException as error:
+    ...         print(call.context.name, outcome_of(call, error))
+    ...         raise
+    ...     print(call.context.name, outcome_of(call, None))
+    ...     return result
+    >>> app.middleware = (tell,)
+    >>> await run_inline(greet, "Ada")
+    greet succeeded
+    'Hello, Ada.'
     """
     match call.ending:
         case Ending.TIMEOUT:

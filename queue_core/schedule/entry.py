@@ -37,7 +37,11 @@ def as_when(when: object) -> Cron | Every:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A task that is to be pushed again and again. ``App.schedule`` makes it. Raises InvalidValue for what breaks a rule."""
+    """A task that is to be pushed again and again. ``App.schedule`` makes it. Raises InvalidValue for what breaks a rule.
+
+    >>> Schedule(name="hourly", when=Every(hours=1), task=NewTask(name="greet", args=b"{}")).missed
+    'latest'
+    """
 
     name: str
     when: Cron | Every

@@ -71,6 +71,10 @@ class Worker:
 
     Raises InvalidValue for settings that break a rule and dependencies that cannot be made, MissingData when a handler asks for data that is
     not in ``data``.
+
+    >>> worker = app.worker("mail-1", queues=["email"], concurrency=20, poll=1)
+    >>> worker.settings.lease_ttl, worker.settings.heartbeat_every
+    (15.0, 3.0)
     """
 
     def __init__(
@@ -169,6 +173,15 @@ class Worker:
         """Work until stopped. ``signals``: let SIGTERM and SIGINT stop it, a second one at once. A worker that has stopped may run again.
 
         Raises WorkerStateError when it runs already, WorkerNameTaken, StoreUnavailable when it cannot begin.
+
+        >>> async def stop_when_idle(event: Event) -> None:
+        ...     if isinstance(event, Idle):
+        ...         worker.stop()
+        >>> task = await greet.push("Ada")
+        >>> worker = app.worker(on_event=stop_when_idle)
+        >>> await worker.run()
+        >>> await task.status()
+        <Status.DONE: 'Done'>
         """
         self._expect("run", Phase.PENDING, Phase.STOPPED)
         self._end, self._again = None, False
@@ -182,6 +195,10 @@ class Worker:
         """Work until ``until`` is done, then stop gracefully. ``until`` may be a function: it is given this worker once that claims.
 
         Returns or raises what ``until`` does; raises what ``run`` raises, and WorkerStateError when the worker stopped before.
+
+        >>> task = await greet.push("Ada")
+        >>> await app.worker().run_until(task.result())
+        'Hello, Ada.'
         """
         waiting = asyncio.ensure_future(self._then(until) if callable(until) else until)
         working = asyncio.ensure_future(self.run())
@@ -202,6 +219,13 @@ class Worker:
         """Work, and yield every event in order until the worker has stopped. Leaving the loop stops it.
 
         A reader that is more than 10,000 events behind misses the oldest.
+
+        >>> task = await greet.push("Ada")
+        >>> async for event in app.worker().stream():
+        ...     if isinstance(event, TaskEnded):
+        ...         print(event.task.name, event.ack.status)
+        ...         break
+        greet Done
         """
         inbox: deque[Event] = deque(maxlen=MAX_BACKLOG)
         bell = Bell()
@@ -226,7 +250,11 @@ class Worker:
             await working
 
     async def ready(self) -> None:
-        """Wait until it is registered and claims."""
+        """Wait until it is registered and claims.
+
+        >>> async with app.running() as worker:
+        ...     await worker.ready()
+        """
         await self._ready.wait()
 
     # --- steering ------------------------------------------------------------------------------------
@@ -235,6 +263,9 @@ class Worker:
         """Stop: claim nothing more, let what runs end within the shutdown timeout, then cancel it; ``at_once`` cancels it now.
 
         Returns immediately; ``run`` returns when all is done. Asking twice is harmless. Raises WorkerStateError before the start and after the end.
+
+        >>> async with app.running() as worker:
+        ...     worker.stop()
         """
         self._expect("stop", Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
         self._again = False
@@ -245,20 +276,38 @@ class Worker:
 
         Returns immediately; a Stop with the reason ``restart`` and a Start are told. A paused worker claims again afterwards. Raises
         WorkerStateError unless it works; one that has stopped is started by ``run``.
+
+        >>> async with app.running() as worker:
+        ...     worker.restart()
         """
         self._expect("restart", Phase.RUNNING, Phase.PAUSED)
         self._again = True
         self._finish(End.STOP)
 
     def pause(self) -> None:
-        """Claim nothing; what runs goes on, and heartbeats too. Raises WorkerStateError unless it is running."""
+        """Claim nothing; what runs goes on, and heartbeats too. Raises WorkerStateError unless it is running.
+
+        >>> async with app.running() as worker:
+        ...     worker.pause()
+        ...     task = await greet.push("Ada")
+        ...     worker.resume()
+        ...     print(await task.result())
+        Hello, Ada.
+        """
         self._expect("pause", Phase.RUNNING)
         self._phase = Phase.PAUSED
         if self._life is not None:
             self._life.pause()
 
     def resume(self) -> None:
-        """Claim again. Raises WorkerStateError unless it is paused."""
+        """Claim again. Raises WorkerStateError unless it is paused.
+
+        >>> async with app.running() as worker:
+        ...     worker.pause()
+        ...     worker.resume()
+        ...     worker.phase
+        <Phase.RUNNING: 'running'>
+        """
         self._expect("resume", Phase.PAUSED)
         self._phase = Phase.RUNNING
         if self._life is not None:
@@ -270,26 +319,57 @@ class Worker:
         """Call ``listener``, a plain or an async function, with every event from now on, on the event loop.
 
         What it raises is logged and harms nothing. An async one hears one event after the other, and may be at most 10,000 behind.
+
+        >>> def tell(event: Event) -> None:
+        ...     if isinstance(event, Custom):
+        ...         print(event.name, event.payload)
+        >>> async with app.running() as worker:
+        ...     worker.listen(tell)
+        ...     worker.emit("cache cleared", 42)
+        cache cleared 42
         """
         self._announcer.add(listener)
 
     def unlisten(self, listener: Listener) -> None:
-        """Tell ``listener`` nothing more. Raises InvalidValue when it does not listen."""
+        """Tell ``listener`` nothing more. Raises InvalidValue when it does not listen.
+
+        >>> async with app.running() as worker:
+        ...     worker.listen(print)
+        ...     worker.unlisten(print)
+        ...     worker.emit("told to nobody")
+        """
         self._announcer.remove(listener)
 
     def emit(self, name: str, payload: Any = None) -> None:
-        """Tell the listeners a Custom event."""
+        """Tell the listeners a Custom event.
+
+        >>> def tell(event: Event) -> None:
+        ...     if isinstance(event, Custom):
+        ...         print(event.name)
+        >>> async with app.running(on_event=tell) as worker:
+        ...     worker.emit("cache cleared")
+        cache cleared
+        """
         self._announcer.say(Custom(worker=self.name, name=name, payload=payload))
 
     def track(self, work: Awaitable[Any]) -> None:
         """Take care of ``work``, a coroutine, a task or a future: a stop waits for it within the shutdown timeout, and cancels it then.
 
         What it raises is logged. Raises InvalidValue for what cannot be awaited, WorkerStateError unless the worker works.
+
+        >>> async with app.running() as worker:
+        ...     worker.track(asyncio.sleep(0.01))
         """
         self._side_work.track(work)
 
     def steer(self, verb: Verb) -> None:
-        """What a handler asks for: done where that makes sense, and else ignored."""
+        """What a handler asks for: done where that makes sense, and else ignored.
+
+        >>> async with app.running() as worker:
+        ...     worker.steer("pause")
+        ...     worker.phase
+        <Phase.PAUSED: 'paused'>
+        """
         if verb == "stop" and self._phase in {Phase.RUNNING, Phase.PAUSED}:
             self.stop()
         elif verb == "pause" and self._phase is Phase.RUNNING:

@@ -300,6 +300,10 @@ class App:
         knows the app or not.
 
         Raises InvalidValue for arguments that do not fit the task, options that break a rule, and a name that is taken.
+
+        >>> daily = app.schedule(Cron("0 6 * * *", "Europe/Berlin"), greet, arguments={"name": "Ada"})
+        >>> daily.name, daily.when.english
+        ('greet', 'At 06:00 every day, Europe/Berlin')
         """
         if not isinstance(task, TaskDefinition) or self.tasks.get(task.name) is not task:
             raise InvalidValue(f"A schedule needs a task of its own app, made by @app.task, got {task!r}.")

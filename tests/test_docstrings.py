@@ -43,7 +43,7 @@ METHODS: Final = sorted(
     for name, method in vars(kind).items()
     if not name.startswith("_") and inspect.isfunction(inspect.unwrap(method))
 )
-STANDARD: Final[tuple[Any, ...]] = (asyncio, AsyncIterator, dataclasses.replace, datetime, timedelta)
+STANDARD: Final[tuple[Any, ...]] = (asyncio, contextlib, AsyncIterator, dataclasses.replace, datetime, timedelta)
 FLAGS: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

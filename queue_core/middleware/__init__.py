@@ -193,6 +193,13 @@ PushHook = Callable[[NewTask], NewTask]
 
 ``dataclasses.replace(task, metadata={**task.metadata, "tenant": tenant})`` makes another. It is a plain function, and should be quick. What it
 raises, the pusher gets, and nothing is stored.
+
+>>> def tenant(task: NewTask) -> NewTask:
+...     return replace(task, metadata={**task.metadata, "tenant": "acme"})
+>>> app = App("memory://", on_push=tenant)
+>>> [stored] = await app.push([NewTask(name="greet", args=b'{"name": "Ada"}')])
+>>> stored.task.metadata
+{'tenant': 'acme'}
 """
 
 

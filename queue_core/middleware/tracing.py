@@ -16,7 +16,16 @@ class Tracing:
 
     Innermost it is a span for each try, outside Retries one for each attempt.
 
-    >>> traced = Tracing(lambda call: tracer.span(call.context.name))  # doctest: +SKIP
+    >>> @contextlib.contextmanager
+    ... def span(call: Call):
+    ...     print(f"{call.context.name} begins")
+    ...     yield
+    ...     print(f"{call.context.name} ends")
+    >>> app.middleware = (Tracing(span),)
+    >>> await run_inline(greet, "Ada")
+    greet begins
+    greet ends
+    'Hello, Ada.'
     """
 
     span: Callable[[Call], Span]

@@ -927,6 +927,40 @@ class AttemptsPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    """One line that the handler logged."""
+
+    dom_id: str
+    """``log-17``."""
+    at: datetime
+    """When, by the clock of the host where it ran."""
+    level: str
+    """``error``, ``warning``, ``info`` or ``debug``, for styles."""
+    label: str
+    """The level as ``logging`` calls it."""
+    attempt: int | None
+    """The attempt that logged it; None when all shown lines are of one."""
+    logger: str
+    """The logger's name."""
+    message: str
+    """What it says."""
+    cut: bool
+    """Whether it goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """What the handler logged. Fragment ``tasks/_log.html``, id ``task-log``."""
+
+    lines: tuple[LogRow, ...]
+    """In the order in which they were logged."""
+    cut: bool
+    """Whether earlier ones are not shown."""
+    command: str
+    """How to read all of it in a shell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLine:
     """What a person did."""
 

@@ -1,5 +1,6 @@
 """One task: how it stands, why it waits, where its time went, what went in and came out, and who touched it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,6 +16,8 @@ from board.contexts import (
     Fact,
     FactsPart,
     KillSteps,
+    LogPart,
+    LogRow,
     Payload,
     ResultPart,
     TaskHeadPart,
@@ -30,8 +33,26 @@ from board.tracebacks import frames
 from board.views.rows import VERBS, Crew, task_row
 from board.views.timeline import phases
 from board.views.waiting import reasons
-from queue_core.expose import Action, Attempt, AttemptOutcome, AuditEntry, ErrorInfo, KillReason, Status, Task, TaskId, Topic, queue_topic
+from queue_core.expose import (
+    Action,
+    Attempt,
+    AttemptOutcome,
+    AuditEntry,
+    ErrorInfo,
+    KillReason,
+    LogEntry,
+    LogFilter,
+    LogPage,
+    Status,
+    Task,
+    TaskId,
+    Topic,
+    queue_topic,
+)
 
+SHOWN_LINES: Final = 100
+SHOWN_CHARACTERS: Final = 2_000
+"""How much of its log a page shows; it is sent again with each line that comes."""
 KEPT: Final = 100
 """Attempts and audit lines that a store hands out."""
 
@@ -42,6 +63,7 @@ async def task(ask: Ask, named: Mapping[str, str]) -> Screen:
     crew = await Crew.of(ask)
     attempts = await ask.store.attempts(found.id)
     audit = await ask.store.list_audit(task=found.id, limit=KEPT)
+    log = await ask.store.list_logs(LogFilter(task=found.id), limit=SHOWN_LINES)
     head = _head(ask, found, crew)
     why = WhyPart(shown=found.status in (Status.PENDING, Status.FAILED, Status.QUEUED), reasons=await reasons(ask, found, crew))
     return Screen(
@@ -57,6 +79,7 @@ async def task(ask: Ask, named: Mapping[str, str]) -> Screen:
             Fragment(id="task-arguments", template="tasks/_arguments.html", context=_arguments(ask, found)),
             Fragment(id="task-result", template="tasks/_result.html", context=_result(ask, found)),
             Fragment(id="task-attempts", template="tasks/_attempts.html", context=_attempts(ask, found, attempts)),
+            Fragment(id="task-log", template="tasks/_log.html", context=_log(ask, found, log)),
             Fragment(id="task-audit", template="tasks/_audit.html", context=AuditPart(lines=tuple(_audit_line(entry) for entry in audit))),
         ),
         topics=frozenset({queue_topic(found.queue), Topic("queues"), Topic("workers"), Topic("audit")}),
@@ -245,6 +268,33 @@ def _attempt(ask: Ask, task: Task, attempt: Attempt, place: int, *, opened: bool
 def _long_message(ask: Ask, task: Task, error: ErrorInfo) -> str | None:
     """The whole message, where the line does not say it all."""
     return redacted_text(task.name, error.message, ask.redact) if error.message.strip() not in error.line else None
+
+
+# --- what it logged ----------------------------------------------------------------------------------------------
+
+
+def _log(ask: Ask, task: Task, page: LogPage) -> LogPart:
+    several = len({entry.attempt for entry in page.lines}) > 1
+    rows = tuple(_log_row(ask, task, entry, several) for entry in page.lines)
+    return LogPart(lines=rows, cut=page.older is not None, command=f"prinia tasks logs {shlex.quote(task.id)}")
+
+
+def _log_row(ask: Ask, task: Task, entry: LogEntry, several: bool) -> LogRow:
+    message = redacted_text(task.name, entry.message, ask.redact) or ""
+    return LogRow(
+        dom_id=f"log-{entry.place}",
+        at=entry.at,
+        level=_level(entry.level),
+        label=visible(entry.level_name),
+        attempt=entry.attempt if several else None,
+        logger=visible(entry.logger),
+        message=message[:SHOWN_CHARACTERS],
+        cut=len(message) > SHOWN_CHARACTERS,
+    )
+
+
+def _level(level: int) -> str:
+    return "error" if level >= 40 else "warning" if level >= 30 else "info" if level >= 20 else "debug"
 
 
 # --- who touched it -------------------------------------------------------------------------------------------

@@ -130,6 +130,7 @@ def _add_tasks(commands: "Commands[Parser]") -> None:
     actions = tasks.add_subparsers(metavar="ACTION", required=True, title="actions", parser_class=Parser)
     _add_tasks_list(actions)
     _add_tasks_show(actions)
+    _add_tasks_logs(actions)
     for name, words in {
         "retry": "make Failed, Killed or Done tasks wait again, due now",
         "kill": "end tasks: waiting ones at once, running ones as soon as their worker stops them",
@@ -177,6 +178,27 @@ def _add_tasks_show(actions: "Commands[Parser]") -> None:
     add_store(show)
     _add_json(show)
     runs(show, "queue_core.cli.tasks:show_one")
+
+
+def _add_tasks_logs(actions: "Commands[Parser]") -> None:
+    logs = actions.add_parser(
+        "logs",
+        help="show what a task logged",
+        description="Show what the handler of a task logged, oldest line first; every attempt, or one.",
+        examples="""
+            prinia tasks logs 019a…
+            prinia tasks logs 019a… --follow
+            prinia tasks logs 019a… --level warning --attempt 3
+        """,
+    )
+    logs.add_argument("id", metavar="ID", help="the id of the task")
+    logs.add_argument("--attempt", metavar="N", type=int, help="only what this attempt logged")
+    logs.add_argument("--level", metavar="LEVEL", help="only this level and higher ones, as info or error")
+    logs.add_argument("--limit", metavar="N", type=int, default=1000, help="at most so many, the latest (default: %(default)s)")
+    logs.add_argument("--follow", action="store_true", help="go on showing lines as they come, until the task has ended")
+    add_store(logs)
+    _add_json(logs)
+    runs(logs, "queue_core.cli.logs:show")
 
 
 def _add_queues(commands: "Commands[Parser]") -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -21,7 +21,8 @@ from board.filters import dom_id
 from board.urls import segment
 from board.views.timeline import phases
 from queue_core.expose import Actor, Connected, InvalidValue, Status, StoreUnavailable, WorkerState
-from tests.board.helpers import BOOM, HTMX, client_of, eventually, fetch, ids_in, post, push, task_in
+from queue_core.logs import LogLine
+from tests.board.helpers import BOOM, HTMX, client_of, eventually, fetch, ids_in, post, push, reading, task_in
 from tests.conformance.helpers import registered
 
 HOSTILE = '<script>alert("x")</script>&amp;\'"><img src=x onerror=alert(1)>'
@@ -202,6 +203,37 @@ async def test_the_checkpoint_of_a_task_is_shown_and_can_be_read_whole(client: h
     assert "Checkpoint" in page
     assert "&lt;b&gt;17" in page
     assert (await client.get(f"/tasks/{task.id}/checkpoint")).json() == {"page": "<b>17</b>"}
+
+
+def log_line(number: int, message: str, level: int = 20) -> LogLine:
+    return LogLine(number=number, at=datetime.now(UTC), level=level, logger="shop", message=message)
+
+
+async def test_the_log_of_a_task_is_shown_cut_and_harmless(client: httpx2.AsyncClient, connected: Connected) -> None:
+    task = await task_in(connected, Status.RUNNING)
+    assert "Nothing was logged." in (await client.get(f"/tasks/{task.id}")).text
+    [lease] = await connected.backend.leases(task.boot)
+    await connected.backend.log([(lease, log_line(1, "<script>alert(1)</script> \x1b[31m"))])
+    page = (await client.get(f"/tasks/{task.id}")).text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "<script>alert" not in page and "\x1b" not in page
+    assert 'data-level="info"' in page
+    lines = [log_line(2, "x" * 10_000, 40), *(log_line(number, f"line {number}") for number in range(3, 101))]
+    await connected.backend.log([(lease, line) for line in lines])
+    page = (await client.get(f"/tasks/{task.id}")).text
+    assert "x" * 2_000 + " …" in page and "x" * 2_001 not in page
+    assert page.index("line 3<") < page.index("line 100<")
+    await connected.backend.log([(lease, log_line(101, "one more", 30))])
+    page = (await client.get(f"/tasks/{task.id}")).text
+    assert "The latest 100 lines are shown." in page and "script&gt;" not in page
+    assert f"prinia tasks logs {task.id}" in page
+
+
+async def test_a_log_grows_on_an_open_page(connected: Connected) -> None:
+    task = await task_in(connected, Status.RUNNING)
+    [lease] = await connected.backend.leases(task.boot)
+    async with reading(Board(connected.expose), "/live", f"view=/tasks/{task.id}") as reader:
+        await connected.backend.log([(lease, log_line(1, "as it comes"))])
+        assert 'id="task-log"' in await reader.until("as it comes")
 
 
 async def test_the_error_of_each_attempt_is_shown_with_its_traceback(client: httpx2.AsyncClient, connected: Connected) -> None:

@@ -1,5 +1,6 @@
 """Who may do what, which requests are believed, and what every answer carries."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from board import Board
 from board.security import EVERYTHING
 from queue_core.expose import Action, Connected, InvalidValue, Status
+from queue_core.logs import LogLine
 from tests.board.helpers import HTMX, client_of, fetch, post, push, reading, task_in
 
 LOCAL = {"Origin": "http://localhost"}
@@ -195,9 +197,18 @@ def mask(name: str, value: Any) -> Any:
 async def test_nothing_secret_is_shown_anywhere(connected: Connected) -> None:
     task = await push(connected, args=b'{"password":"hunter2","user":1}', metadata={"note": "hunter2"})
     broken = await push(connected, args=b'{"password":"hunter2"')
+    running = await task_in(connected, Status.RUNNING)
+    [lease] = await connected.backend.leases(running.boot)
+    await connected.backend.log([(lease, LogLine(number=1, at=datetime.now(UTC), level=20, logger="shop", message="with hunter2"))])
+    await connected.backend.checkpoint(lease, b'"hunter2"')
     board = Board(connected.expose, redact=mask)
     async with client_of(board) as client:
-        for path in ("/", "/tasks", *(f"{prefix}/{one.id}" for prefix in ("/tasks", "/api/v1/tasks") for one in (task, broken)), "/api/v1/tasks"):
+        for path in (
+            "/",
+            "/tasks",
+            *(f"{prefix}/{one.id}" for prefix in ("/tasks", "/api/v1/tasks") for one in (task, broken, running)),
+            "/api/v1/tasks",
+        ):
             assert "hunter2" not in (await client.get(path)).text, path
         for part in ("arguments", "metadata"):
             assert "hunter2" not in (await client.get(f"/tasks/{task.id}/{part}")).text

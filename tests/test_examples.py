@@ -1,14 +1,18 @@
 """Every example runs as it stands, in a process and a folder of its own."""
 
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from queue_core import App, Status
+from queue_core.expose import TaskFilter
 from tests.served import BoardServer
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -68,3 +72,43 @@ async def test_the_web_app_pushes_runs_and_shows_tasks(tmp_path: Path, monkeypat
             page = await client.get(f"/ops/queue/tasks/{answer.json()['task']}")
             assert page.status_code == 200
             assert "send_welcome" in page.text
+
+
+@pytest.mark.parametrize("worker", ["in the web process", "elsewhere"])
+async def test_the_service_stores_users_and_their_welcome_together_and_drains_at_its_end(
+    worker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORKER", worker)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    for name in ("service", "service.state", "service.tasks", "service.web"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    from service.web import web
+
+    with BoardServer(web, lifespan="on") as server, working(tmp_path) if worker == "elsewhere" else nullcontext():
+        async with httpx2.AsyncClient(base_url=server.url, timeout=20) as client:
+            signed_up = await client.post("/users", params={"name": "Ada", "address": "ada@example.com"})
+            assert signed_up.status_code == 201
+            assert (await client.post("/users", params={"name": "Ada", "address": "ada@example.com"})).status_code == 409
+            assert (await client.post("/users", params={"name": "Eve", "address": "nowhere"})).status_code == 422
+            assert (await client.get("/users/count")).json() == 1
+            assert "send_welcome" in (await client.get(f"/ops/queue/tasks/{signed_up.json()['task']}")).text
+    with closing(sqlite3.connect(tmp_path / "service.db")) as database:
+        assert database.execute("SELECT name, welcomed FROM users").fetchall() == [("Ada", 1)]
+    async with App(f"sqlite:///{tmp_path / 'service.db'}") as app:
+        page = await app.expose.list_tasks(TaskFilter())
+        assert sorted((task.name, task.status) for task in page.tasks) == [("count_users", Status.DONE), ("send_welcome", Status.DONE)]
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[None]:
+    """A worker of the service in a process of its own, which is asked to stop and waited for."""
+    command = [sys.executable, "-m", "board.cli", "worker", "service.tasks:queue"]
+    paths = os.pathsep.join([str(EXAMPLES), str(EXAMPLES.parent)])
+    process = subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": paths}, stderr=subprocess.PIPE, text=True)
+    try:
+        yield
+    finally:
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said

@@ -35,6 +35,10 @@ class Site:
         """Start a worker as people do: ``prinia worker``, with its own settings."""
         return self._start(name, "board.cli", "worker", "tests.faults.tasks:app", "--name", name)
 
+    def ticking_worker(self, name: str) -> subprocess.Popen[bytes]:
+        """Start a worker of the app that has a schedule."""
+        return self._start(name, "board.cli", "worker", "tests.faults.ticking:app", "--name", name)
+
     def _start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, env=self.environment(), stdout=log, stderr=log)

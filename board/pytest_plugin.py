@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting."""
+    """Add the settings, and the option of the suite that is published for stores."""
     parser.addini("prinia_app", "The App that the fixture prinia_app puts on a store in memory, as module:name.", default="")
+    parser.addini("prinia_store", "The store that queue_core.conformance tests, as --prinia-store.", default="")
+    parser.addoption(
+        "--prinia-store", metavar="URL", help="The store that `pytest --pyargs queue_core.conformance` tests: a URL, or module:function."
+    )
 
 
 @pytest.fixture

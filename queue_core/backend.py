@@ -1,6 +1,6 @@
 """The write contract: what a store does for producers and workers. These docstrings are its specification.
 
-``tests/conformance`` is the same specification as tests. Every method is atomic unless it says otherwise: it happens whole
+``queue_core.conformance`` is the same specification as tests. Every method is atomic unless it says otherwise: it happens whole
 or not at all, and what it returned survives the death of any process. Every method may raise StoreUnavailable, after which
 nothing of the call is stored, unless a connection broke in the very moment: then it may be, but whole. Every change is counted
 in the numbers of ``expose.Metrics`` in the same transaction and announced to ``expose.Watch``.

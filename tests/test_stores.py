@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from queue_core.backends.postgres.address import address_of
+from queue_core.conformance.helpers import done, listed, registered
 from queue_core.expose import connect
-from tests.conformance.helpers import done, listed, registered
 from tests.stores import Schemas
 
 

@@ -10,11 +10,11 @@ import pytest
 from board import Board
 from queue_core import App, InvalidValue, NewTask, Status, StoreUnavailable, Task, register_backend, schemes
 from queue_core.backends.custom import Ledger, custom_backend
+from queue_core.conformance.helpers import ME, check_books, claim, failed, fetch, finish, new_task, push_one, registered, running, status_of
 from queue_core.expose import Connected, Span
 from queue_core.ids import QueueName
 from queue_core.task import DEFAULT_QUEUE
 from tests.board.helpers import client_of
-from tests.conformance.helpers import ME, check_books, claim, failed, fetch, finish, new_task, push_one, registered, running, status_of
 from tests.core.steps import becomes, eventually, working
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from queue_core import App, InvalidValue, Status, StoreUnavailable
 from queue_core.backends.jsonfile import journal
+from queue_core.conformance.helpers import ME, claim, done, failed, fetch, finish, listed, new_task, pause, push_one, registered, running
 from queue_core.errors import StoreMissing
 from queue_core.expose import Connected, connect
 from queue_core.testing import drain
-from tests.conformance.helpers import ME, claim, done, failed, fetch, finish, listed, new_task, pause, push_one, registered, running
 from tests.journals import check_file
 
 PUSHER = """

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from queue_core.backends.memory import connect
 from queue_core.backends.memory.bells import Bell, Switchboard
 from queue_core.backends.memory.sorted_keys import SortedKeys
+from queue_core.conformance.helpers import listed, push_one
 from queue_core.errors import InvalidValue
-from tests.conformance.helpers import listed, push_one
 from tests.core.steady import steady
 
 PATIENCE = 20.0

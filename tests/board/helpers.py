@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 import httpx2
 
+from queue_core.conformance.helpers import registered
 from queue_core.expose import Connected, Status, Task
 from queue_core.outcome import Errored, Succeeded, settle
 from queue_core.task import ErrorInfo, Lease, NewTask
-from tests.conformance.helpers import registered
 
 PATIENCE: Final = 10.0
 ORIGIN: Final = {"Origin": "http://localhost"}

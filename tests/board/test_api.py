@@ -12,9 +12,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from board import Board
+from queue_core.conformance.helpers import registered
 from queue_core.expose import Actor, Connected, Status
 from tests.board.helpers import ORIGIN, client_of, fetch, push, reading, task_in
-from tests.conformance.helpers import registered
 
 V1 = "/api/v1"
 

@@ -20,10 +20,10 @@ from board.cli import make_parser
 from board.filters import dom_id
 from board.urls import segment
 from board.views.timeline import phases
+from queue_core.conformance.helpers import registered
 from queue_core.expose import Actor, Connected, InvalidValue, Status, StoreUnavailable, WorkerState
 from queue_core.logs import LogLine
 from tests.board.helpers import BOOM, HTMX, client_of, eventually, fetch, ids_in, post, push, reading, task_in
-from tests.conformance.helpers import registered
 
 HOSTILE = '<script>alert("x")</script>&amp;\'"><img src=x onerror=alert(1)>'
 HOSTILE_QUEUES = (

@@ -1,24 +1,35 @@
-"""The stores that the suite runs on. A new backend is one more line in STORES."""
+"""The published suite on every store of ours. A new backend is one more name in STORES."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 import pytest_asyncio
 
+import queue_core.conformance
 from queue_core.clock import HandWoundClock
-from queue_core.expose import Connected, connect
-from tests.conformance.helpers import check_books
+from queue_core.conformance.fixtures import another, balanced, clock
+from queue_core.expose import Connected
 from tests.journals import check_file
 from tests.stores import kinds, url_of
 
-STORES = kinds("memory", "functions", "jsonfile", "sqlite", "postgres")
+SUITE: Final = Path(queue_core.conformance.__file__).parent
+STORES: Final = kinds("memory", "functions", "jsonfile", "sqlite", "postgres")
 
 
-@pytest.fixture
-def clock() -> HandWoundClock:
-    """The store's time; it moves only when a test moves it."""
-    return HandWoundClock()
+class Suite(pytest.File):
+    """The tests that are published, told of as if they were in this folder, so that they see its fixtures."""
+
+    def collect(self) -> Iterator[pytest.Module]:
+        """Each of its modules."""
+        for path in sorted(SUITE.glob("test_*.py")):
+            yield pytest.Module.from_parent(self, path=path)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Suite | None:
+    """Collect the suite beside this file."""
+    return Suite.from_parent(parent, path=file_path) if file_path.name == "suite.py" else None
 
 
 @pytest.fixture(params=STORES)
@@ -29,21 +40,12 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest_asyncio.fixture
 async def connected(url: str, clock: HandWoundClock) -> AsyncIterator[Connected]:
-    """An open, empty store. After the test its books must balance."""
-    store = connect(url, clock=clock)
-    await store.backend.open()
-    yield store
-    await store.backend.open()
-    await check_books(store)
-    if url.startswith("jsonfile:"):
-        check_file(Path(url.removeprefix("jsonfile:///")))
-    await store.backend.close()
+    """An open, empty store. After the test its books must balance, and a file must say what the store holds."""
+    async with balanced(url, clock) as store:
+        yield store
+        if url.startswith("jsonfile:"):
+            await store.backend.open()
+            check_file(Path(url.removeprefix("jsonfile:///")))
 
 
-@pytest_asyncio.fixture
-async def another(connected: Connected, url: str, clock: HandWoundClock) -> AsyncIterator[Connected]:
-    """A second connection to the same store."""
-    store = connect(url, clock=clock)
-    await store.backend.open()
-    yield store
-    await store.backend.close()
+__all__ = ["another", "clock", "connected", "url"]

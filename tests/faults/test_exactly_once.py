@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from queue_core.conformance.helpers import check_books
 from queue_core.expose import Counts
-from tests.conformance.helpers import check_books
 from tests.faults.test_crashes import new, opened, push, until
 from tests.faults.workers import Site, site
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from queue_core.conformance.helpers import BOOM, ME, ack_of, check_books, claim, new_task, registered
 from queue_core.expose import Connected, connect
 from queue_core.outcome import Errored, Succeeded
 from queue_core.task import DEFAULT_QUEUE, Claim
-from tests.conformance.helpers import BOOM, ME, ack_of, check_books, claim, new_task, registered
 
 pytestmark = pytest.mark.postgres
 TASKS = 60

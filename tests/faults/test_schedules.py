@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from queue_core.conformance.helpers import listed
 from queue_core.expose import Connected, TaskFilter
-from tests.conformance.helpers import listed
 from tests.faults.test_crashes import opened
 from tests.faults.workers import Site, site
 from tests.stores import ON_EVERY_SERVED_STORE

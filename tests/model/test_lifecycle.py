@@ -14,13 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from queue_core.backend import Retention
 from queue_core.clock import HandWoundClock
+from queue_core.conformance.helpers import BOOM, ME, beat, listed, new_task, registration
 from queue_core.errors import WorkerNameTaken
 from queue_core.expose import Counts, connect
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.outcome import Aborted, Deferred, Errored, Outcome, Released, Stopped, Succeeded, settle
 from queue_core.task import Claim, NewTask, TaskSummary
 from queue_core.worker_info import WorkerState
-from tests.conformance.helpers import BOOM, ME, beat, listed, new_task, registration
 from tests.model.lifecycle import TTL, Lifecycle, ModelTask
 from tests.stores import Schemas
 

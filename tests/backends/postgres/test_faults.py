@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from queue_core.backends.postgres import pusher, reader
+from queue_core.conformance.helpers import PATIENCE, ack_of, new_task, registration, running
 from queue_core.errors import InvalidValue, StoreUnavailable
 from queue_core.expose import Connected, connect
 from queue_core.outcome import Succeeded
 from queue_core.task import DEFAULT_QUEUE
 from queue_core.worker.settings import Settings
-from tests.conformance.helpers import PATIENCE, ack_of, new_task, registration, running
 from tests.line import Line
 
 pytestmark = pytest.mark.postgres

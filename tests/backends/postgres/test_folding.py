@@ -10,9 +10,9 @@ import pytest
 
 from queue_core.backends.postgres import claiming, folding
 from queue_core.backends.postgres.schema import qualified
+from queue_core.conformance.helpers import PATIENCE, check_books, claim, counts_of, finish, new_task, registered
 from queue_core.expose import Connected, connect
 from queue_core.task import DEFAULT_QUEUE
-from tests.conformance.helpers import PATIENCE, check_books, claim, counts_of, finish, new_task, registered
 
 pytestmark = pytest.mark.postgres
 COME_AND_GO = """

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from queue_core.conformance.helpers import ack_of, claim, new_task, push_one, registered
 from queue_core.expose import Connected, connect
 from queue_core.ids import BootId
 from queue_core.outcome import Succeeded
-from tests.conformance.helpers import ack_of, claim, new_task, push_one, registered
 
 pytestmark = pytest.mark.postgres
 

@@ -21,11 +21,11 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from queue_core import App
 from queue_core.backoff import Retry
+from queue_core.conformance.helpers import ME, PATIENCE, claim, fetch, new_task, registered
 from queue_core.errors import InvalidValue, NotConnected, StoreUnavailable
 from queue_core.expose import Connected, Span, connect
 from queue_core.task import NewTask
 from tests import pg
-from tests.conformance.helpers import ME, PATIENCE, claim, fetch, new_task, registered
 
 URLS: Final = {driver: f"postgresql+{driver}://" for driver in ("asyncpg", "psycopg", "psycopg2")}
 

@@ -6,9 +6,9 @@ import pytest
 
 from queue_core.backends.postgres import producing
 from queue_core.backends.postgres.line import Connection
+from queue_core.conformance.helpers import listed, new_task, push_one
 from queue_core.expose import Connected, connect
 from queue_core.task import Task
-from tests.conformance.helpers import listed, new_task, push_one
 
 pytestmark = pytest.mark.postgres
 

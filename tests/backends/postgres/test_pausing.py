@@ -10,9 +10,9 @@ import pytest
 from queue_core.backends.postgres.address import address_of
 from queue_core.backends.postgres.binding import compiled
 from queue_core.backends.postgres.claiming import NO_LOW
+from queue_core.conformance.helpers import PATIENCE, pause, push_one, registered, status_of
 from queue_core.expose import Connected, connect
 from queue_core.status import Status
-from tests.conformance.helpers import PATIENCE, pause, push_one, registered, status_of
 
 pytestmark = pytest.mark.postgres
 

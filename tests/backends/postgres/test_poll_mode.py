@@ -7,22 +7,22 @@ import pytest
 
 from queue_core import App
 from queue_core.backends.postgres import signals
+from queue_core.conformance.conftest import another, clock, connected
+from queue_core.conformance.test_ack import *  # noqa: F403
+from queue_core.conformance.test_claim import *  # noqa: F403
+from queue_core.conformance.test_heartbeat import *  # noqa: F403
+from queue_core.conformance.test_kill import *  # noqa: F403
+from queue_core.conformance.test_list_tasks import *  # noqa: F403
+from queue_core.conformance.test_pause import *  # noqa: F403
+from queue_core.conformance.test_prune import *  # noqa: F403
+from queue_core.conformance.test_push import *  # noqa: F403
+from queue_core.conformance.test_register import *  # noqa: F403
+from queue_core.conformance.test_rescue import *  # noqa: F403
+from queue_core.conformance.test_wait_for import *  # noqa: F403
+from queue_core.conformance.test_wakeups import *  # noqa: F403
+from queue_core.conformance.test_watch import *  # noqa: F403
 from queue_core.errors import StoreUnavailable
 from queue_core.expose import connect
-from tests.conformance.conftest import another, clock, connected
-from tests.conformance.test_ack import *  # noqa: F403
-from tests.conformance.test_claim import *  # noqa: F403
-from tests.conformance.test_heartbeat import *  # noqa: F403
-from tests.conformance.test_kill import *  # noqa: F403
-from tests.conformance.test_list_tasks import *  # noqa: F403
-from tests.conformance.test_pause import *  # noqa: F403
-from tests.conformance.test_prune import *  # noqa: F403
-from tests.conformance.test_push import *  # noqa: F403
-from tests.conformance.test_register import *  # noqa: F403
-from tests.conformance.test_rescue import *  # noqa: F403
-from tests.conformance.test_wait_for import *  # noqa: F403
-from tests.conformance.test_wakeups import *  # noqa: F403
-from tests.conformance.test_watch import *  # noqa: F403
 from tests.core.steps import PATIENCE, working
 from tests.pooler import Pooler
 

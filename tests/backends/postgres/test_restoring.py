@@ -4,9 +4,9 @@ import pytest
 
 from queue_core.backends.postgres.address import address_of
 from queue_core.backends.postgres.schema import qualified
+from queue_core.conformance.helpers import counts_of, push_one
 from queue_core.expose import connect
 from tests.backends.postgres import connected
-from tests.conformance.helpers import counts_of, push_one
 
 pytestmark = pytest.mark.postgres
 

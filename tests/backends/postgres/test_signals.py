@@ -11,9 +11,9 @@ import pytest
 from queue_core.backends.postgres import signals
 from queue_core.backends.postgres.signals import Message
 from queue_core.backends.relational.tally import Changes
+from queue_core.conformance.helpers import PATIENCE, new_task, settle_down
 from queue_core.expose import Connected, Topic, connect, queue_topic
 from queue_core.ids import QueueName, new_boot_id
-from tests.conformance.helpers import PATIENCE, new_task, settle_down
 from tests.core.steps import eventually
 
 MAIL, ETL = QueueName("mail"), QueueName("etl")

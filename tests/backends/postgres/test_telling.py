@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from queue_core.conformance.helpers import PATIENCE, new_task, settle_down
 from queue_core.expose import connect
 from queue_core.ids import QueueName, new_boot_id
-from tests.conformance.helpers import PATIENCE, new_task, settle_down
 
 pytestmark = pytest.mark.postgres
 

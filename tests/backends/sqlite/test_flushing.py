@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from queue_core.backend import Claims
+from queue_core.conformance.helpers import registration
 from queue_core.expose import Connected
 from queue_core.ids import new_boot_id
 from queue_core.outcome import Succeeded, settle
 from queue_core.task import DEFAULT_QUEUE, Claim
 from tests.backends.sqlite.helpers import new_task
-from tests.conformance.helpers import registration
 
 FULL, NORMAL = 2, 1
 

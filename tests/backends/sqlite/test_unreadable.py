@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from queue_core.backend import Claims
+from queue_core.conformance.helpers import registration
 from queue_core.expose import Connected, TaskFilter
 from queue_core.task import DEFAULT_QUEUE
 from tests.backends.sqlite.helpers import new_task
-from tests.conformance.helpers import registration
 
 
 @pytest.mark.parametrize("column", ["retry", "metadata", "tags"])

@@ -1,0 +1,1 @@
+"""Stands for the published suite; see conftest.py."""

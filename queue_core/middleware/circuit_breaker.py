@@ -68,7 +68,8 @@ class CircuitBreaker(Gate):
         self._threshold, self._quota = failure_threshold, half_open_max_calls
         self._recovery = check_period("recovery_timeout", recovery_timeout)
         self._needed = ceil(round(_share(success_threshold) * half_open_max_calls, 9))
-        self._by, self._when = by, when
+        self._by: By = by
+        self._when = when
         self._lock = threading.Lock()
         self._circuits: defaultdict[Hashable, Circuit] = defaultdict(Circuit)
         self._alarm = Alarm(clock, self.changed)

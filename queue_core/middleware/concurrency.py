@@ -28,7 +28,8 @@ class Concurrency(Gate):
     def __init__(self, most: int, *, by: By = None, back: float = 1.0) -> None:
         check_count("most", most)
         check_by(by)
-        self._most, self._by, self._back = most, by, not_negative("back", back)
+        self._most, self._back = most, not_negative("back", back)
+        self._by: By = by
         self._lock = threading.Lock()
         self._lines: defaultdict[Hashable, Line] = defaultdict(Line)
 

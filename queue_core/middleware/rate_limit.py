@@ -31,7 +31,8 @@ class RateLimit(Gate):
     def __init__(self, most: int, *, per: float, by: By = None, clock: HandWoundClock | None = None) -> None:
         check_count("most", most)
         check_by(by)
-        self._most, self._per, self._by = most, check_period("per", per), by
+        self._most, self._per = most, check_period("per", per)
+        self._by: By = by
         self._lock = threading.Lock()
         self._starts: defaultdict[Hashable, deque[float]] = defaultdict(deque)
         """When each of the last runs started, the oldest first, by what they share the limit by."""

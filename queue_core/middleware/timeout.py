@@ -29,8 +29,9 @@ class Timeout:
 
     async def __call__(self, call: Call, next: Next) -> Any:
         """Run what follows, within the limit."""
+        limit = asyncio.timeout(self.seconds)
         try:
-            async with asyncio.timeout(self.seconds) as limit:
+            async with limit:
                 result = await next(call)
         except Exception as error:
             if limit.expired():

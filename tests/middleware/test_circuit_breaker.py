@@ -293,6 +293,15 @@ async def test_a_run_that_is_killed_gives_its_turn_back(app: App) -> None:
     assert breaker.state("ask") is State.HALF_OPEN
 
 
+async def test_all_workers_are_told_when_those_that_tried_it_have_decided(memory_app: App) -> None:
+    service, told = Service(memory_app, half_open_max_calls=1), list[State]()
+    await service.asked(AWAY, AWAY)
+    service.clock.advance(60)
+    service.breaker.on_change(lambda: told.append(service.state()))
+    await service.asked(None)
+    assert told == [State.CLOSED]
+
+
 async def test_circuits_that_nobody_uses_are_forgotten(memory_app: App) -> None:
     service = Service(memory_app, by=lambda call: call.context.task_id)
     await service.asked(None, None, AbortError("never"), None)

@@ -204,6 +204,23 @@ async def test_a_worker_that_stops_tries_no_more_and_the_store_keeps_the_failure
     assert (task.status, str(task.error)) == (Status.KILLED, "ConnectionError: away")
 
 
+async def test_a_worker_that_is_stopped_during_a_pause_does_not_try_again(memory_app: App) -> None:
+    stop: list[Any] = []
+
+    class Stopping(Retry):
+        def delay(self, attempt: int) -> float:
+            asyncio.get_running_loop().call_soon(stop[0])
+            return 0.01
+
+    fail, runs = failing(memory_app, ConnectionError("away"), max_attempts=1)
+    handle = await fail.push()
+    worker = memory_app.worker(middleware=[Retries(5, retry=Stopping())])
+    stop.append(worker.stop)
+    await worker.run()
+    assert (await handle.fetch()).status is Status.KILLED
+    assert len(runs) == 1
+
+
 async def test_a_pause_ends_with_the_run(app: App) -> None:
     paused = asyncio.Event()
 

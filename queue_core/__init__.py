@@ -29,6 +29,7 @@ from queue_core.errors import (
 from queue_core.handle import TaskHandle
 from queue_core.ids import QueueName, TaskId
 from queue_core.inject import INJECTED, AttemptNumber, Data, Depends, Ending, Meta, Metadata, Progress, WorkerContext
+from queue_core.limits import Limits, Rate
 from queue_core.middleware import AckHook, Call, Gate, Middleware, Next, PushHook
 from queue_core.piping import pipe
 from queue_core.schedule import Cron, Every, Schedule, Tick
@@ -61,6 +62,7 @@ __all__ = [
     "InvalidValue",
     "JsonCodec",
     "KillReason",
+    "Limits",
     "Meta",
     "Metadata",
     "Middleware",
@@ -73,6 +75,7 @@ __all__ = [
     "Progress",
     "PushHook",
     "QueueName",
+    "Rate",
     "ResultTimeout",
     "Retention",
     "Retry",

@@ -16,12 +16,13 @@ from queue_core.handle import TaskHandle
 from queue_core.handler import DEFAULT_RETRY, Executor, Handler, place_of
 from queue_core.ids import QueueName, TaskId
 from queue_core.inject import Depends
+from queue_core.limits import Limits, Rate
 from queue_core.loops import Loops, running
 from queue_core.middleware import AckHook, Middleware, PushHook, checked, pushed_through
 from queue_core.registry import Registry
 from queue_core.schedule import Cron, Entry, Every, Missed, Schedule, as_when
 from queue_core.streams import Stream, gathered
-from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed, Task
+from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed, Task, check_name
 
 if TYPE_CHECKING:
     from queue_core.worker import Worker
@@ -101,6 +102,9 @@ class App:
         """Its schedules by name; a worker stores them when it starts."""
         self.on_push: tuple[PushHook, ...] = _several(on_push)
         """Called with each task that is pushed through the app, before it is stored."""
+        self.limits: dict[QueueName, Limits] = {}
+        """What ``queue`` declared."""
+        self._undeclared: dict[QueueName, Limits] = {}
         self._loops = Loops()
 
     @property
@@ -133,6 +137,8 @@ class App:
         if loop not in self._loops:
             await self.backend.open()
             self._loops.enter(loop)
+        while self._undeclared:
+            await self.backend.declare(*self._undeclared.popitem())
 
     async def close(self) -> None:
         """Disconnect this event loop; other loops go on. Safe to call twice.
@@ -223,6 +229,26 @@ class App:
             return self.tasks.setdefault(called, kind(self, handler))
 
         return define if function is None else define(function)
+
+    def queue(
+        self,
+        name: str,
+        *,
+        concurrency: int | None = None,
+        rate: Rate | None = None,
+        group_concurrency: int | None = None,
+        group_rate: Rate | None = None,
+        ordered: bool = False,
+    ) -> Limits:
+        """Declare the limits of a queue, which hold over all workers and machines: ``app.queue("email", rate=Rate(10, per=60))``.
+
+        They are stored when a worker of this app starts, or the app is used, and replace those before; see ``Limits`` for what each means. A queue
+        that is not declared keeps those it has. Raises InvalidValue for a value that breaks a rule.
+        """
+        check_name("queue", name)
+        limits = Limits(concurrency=concurrency, rate=rate, group_concurrency=group_concurrency, group_rate=group_rate, ordered=ordered)
+        self.limits[QueueName(name)] = self._undeclared[QueueName(name)] = limits
+        return limits
 
     def provide(self, value: T, *, kind: type[Any] | None = None) -> T:
         """Give ``value`` to handlers that ask for data of its type, or of ``kind``. Returns it.
@@ -417,6 +443,7 @@ class App:
             overrides=self.overrides,
             codecs=self.codecs,
             schedules=self.schedules.values(),
+            limits=self.limits,
             **options,
         )
 

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.limits import Limits
 from queue_core.logs import LogLine
 from queue_core.outcome import Ack
 from queue_core.schedule import DueSchedule, DueSchedules, Schedule
@@ -161,6 +162,15 @@ class Backend(Protocol):
         """Wake-ups for one worker and its queues; to be entered before the first claim, so that nothing is missed."""
         ...
 
+    # --- limits ----------------------------------------------------------------------------------------
+
+    async def declare(self, queue: QueueName, limits: Limits) -> None:
+        """Let these be the limits of ``queue``, in place of those before: every worker keeps to them from its next claim on.
+
+        What is held already goes on, so less may be held at once only when some of it has ended. Names the queue as existing.
+        """
+        ...
+
     # --- running tasks -------------------------------------------------------------------------------
 
     async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
@@ -168,7 +178,9 @@ class Backend(Protocol):
 
         Due are Pending and Failed tasks with run_at ≤ now. Order, also inside the answer: priority high to low, then run_at, then
         order of pushing, over all the queues together. Paused queues give nothing. Tasks whose ``expires_at`` has passed are Killed
-        ``expired`` instead. The first ``start`` tasks of the answer are started as by ``start`` (Running); the others become Queued. No task
+        ``expired`` instead. Limits of a queue and of its groups hold over all workers together: what is beyond them waits until there is
+        room; a claim costs the same however much of that there is. A due task whose name is in nobody's ``names`` keeps its place in its
+        group. The first ``start`` tasks of the answer are started as by ``start`` (Running); the others become Queued. No task
         is ever leased twice at once. A ``boot`` that is not registered, or was declared lost, gets nothing.
         """
         ...

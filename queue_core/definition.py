@@ -35,6 +35,8 @@ class Options(TypedDict, total=False):
     """Seconds for which a task with the key waits for the next push, which then replaces its arguments."""
     debounce_max: float
     """Seconds from its first push after which a debounced task is due in any case."""
+    group: str
+    """Whose tasks share the limits that the queue has for each group."""
     max_attempts: int
     timeout: float
     retry: Retry

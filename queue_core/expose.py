@@ -25,6 +25,7 @@ from queue_core.errors import (
 )
 from queue_core.histogram import Histogram, merge, percentile
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.limits import Limits
 from queue_core.logs import LogEntry
 from queue_core.outage import Outage
 from queue_core.schemes import factory_of, known_schemes, register_backend
@@ -167,6 +168,8 @@ class QueueInfo:
     """Names of the living workers that serve it."""
     slots: int
     """Their concurrency together."""
+    limits: Limits = Limits()  # noqa: RUF009 - it is frozen
+    """What its workers keep to, as it was declared last."""
 
 
 COUNT_CAP: Final = 10_001

@@ -41,6 +41,7 @@ class NewTask:
     number of seconds from its push, whatever has become of it. ``debounce``: seconds; while the task with the same key has not started, the
     push puts its arguments in the place of the old ones and lets it wait so long from now, at most ``debounce_max`` seconds from its first
     push. Without an earlier one, or once that has started, a new task waits so long.
+    ``group``: whose tasks share the limits that its queue has for each group, as those of one customer.
     ``expires_at``: Killed ``expired`` if it has not started by then. ``retry``: its own pause between
     attempts, instead of its handler's. ``tags`` and ``metadata`` are for people and middleware.
 
@@ -64,6 +65,7 @@ class NewTask:
     unique: Unique = "ever"
     debounce: float | None = None
     debounce_max: float | None = None
+    group: str | None = None
     expires_at: datetime | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -89,6 +91,8 @@ class NewTask:
             check_name("key", self.key)
         if self.unique != "ever" or self.debounce is not None or self.debounce_max is not None:
             self._check_rules()
+        if self.group is not None:
+            check_name("group", self.group)
         check_tags(self.tags)
         check_metadata(self.metadata)
 
@@ -112,8 +116,8 @@ class NewTask:
 
     @property
     def is_ruled(self) -> bool:
-        """Whether its key has rules beyond "ever", which stores look at one task at a time."""
-        return self.unique != "ever" or self.debounce is not None
+        """Whether its key has rules beyond "ever", or it is one of a group: what a store looks at for each task apart."""
+        return self.group is not None or self.unique != "ever" or self.debounce is not None
 
     def again(self, arguments: Sequence[bytes]) -> list["NewTask"]:
         """The same with each of ``arguments`` and fresh ids. Far faster than making them, because only what differs is checked."""
@@ -250,6 +254,7 @@ class Task(TaskSummary):
     timeout: float | None = None
     retry: Retry | None = None
     key: str | None = None
+    group: str | None = None
     expires_at: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     parent: TaskId | None = None
@@ -312,6 +317,8 @@ class Claim(NamedTuple):
     """How many workers died while they held it."""
     checkpoint: bytes | None = None
     """What an earlier attempt stored last, to go on from; encoded by ``codec``."""
+    group: str | None = None
+    """Whose limits it shares."""
 
     @property
     def id(self) -> TaskId:

@@ -27,7 +27,7 @@ def summary(row: Row) -> TaskSummary:
 
 def task(row: Row) -> Task:
     """A row of ``SUMMARY`` columns followed by those of the payload."""
-    args, codec, result, timeout, retry_text, key, expires_at, metadata, parent, checkpoint = row[_SUMMARY_COLUMNS:]
+    args, codec, result, timeout, retry_text, key, expires_at, metadata, parent, checkpoint, group = row[_SUMMARY_COLUMNS:]
     return Task(
         **_summary_fields(row),
         args=args,
@@ -41,6 +41,7 @@ def task(row: Row) -> Task:
         metadata=mapping(metadata),
         parent=parent,
         checkpoint=checkpoint,
+        group=group,
     )
 
 
@@ -75,7 +76,7 @@ def _summary_fields(row: Row) -> dict[str, Any]:
 def claim(row: Row) -> Claim:
     """A row that ``lease`` returned."""
     id, boot, token, queue, name, args, codec, attempts, max_attempts = row[:9]
-    priority, run_at, created_at, timeout, retry_text, metadata, status, crashes, checkpoint, *_ = row[9:]
+    priority, run_at, created_at, timeout, retry_text, metadata, status, crashes, checkpoint, group, *_ = row[9:]
     started = status == "Running"
     due_at = from_us(run_at)
     return Claim(
@@ -95,6 +96,7 @@ def claim(row: Row) -> Claim:
         started,
         crashes,
         checkpoint,
+        group,
     )
 
 
@@ -183,6 +185,7 @@ def stored(new: NewTask, seq: int, now: datetime, run_at: datetime) -> Task:
         timeout=new.timeout,
         retry=new.retry,
         key=new.key,
+        group=new.group,
         expires_at=new.expires_at and from_us(to_us(new.expires_at)),
         metadata=new.metadata,
         parent=new.parent,

@@ -118,6 +118,7 @@ def _add_push(commands: "Commands[Parser]") -> None:
     push.add_argument("--unique", metavar="RULE", help="for how long that holds: ever (the default), live (until the task ended), or 30s, 1h, …")
     push.add_argument("--debounce", metavar="SPAN", help="wait so long for another push with the key, which replaces the arguments and waits anew")
     push.add_argument("--debounce-max", metavar="SPAN", help="but at most so long from the first push")
+    push.add_argument("--group", help="whose tasks share the limits that the queue has for each group")
     push.add_argument("--tag", metavar="TEXT", action="append", default=[], help="a tag for people; may be given again")
     _add_reason(push)
     add_store(push)

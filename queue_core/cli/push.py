@@ -109,6 +109,7 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
         "unique": args.unique if args.unique in {None, "ever", "live"} else seconds(args.unique),
         "debounce": None if args.debounce is None else seconds(args.debounce),
         "debounce_max": None if args.debounce_max is None else seconds(args.debounce_max),
+        "group": args.group,
         "tags": tuple(args.tag),
     }
     return {name: value for name, value in typed.items() if value is not None}

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from queue_core.backend import Backend, Retention
@@ -15,6 +16,7 @@ from queue_core.events import Custom, Event, Stop, StopReason
 from queue_core.handler import Handler
 from queue_core.ids import QueueName
 from queue_core.inject import Verb
+from queue_core.limits import Limits
 from queue_core.middleware import AckHook, Middleware, entered, provided
 from queue_core.polling import DEFAULT_POLL, Poll, strategies
 from queue_core.schedule import Schedule
@@ -91,6 +93,7 @@ class Worker:
         on_ack: AckHook | Sequence[AckHook] = (),
         overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
         codecs: Mapping[str, Codec] = CODECS,
+        limits: Mapping[QueueName, Limits] = MappingProxyType({}),
         lease_ttl: float = 15.0,
         heartbeat_every: float | None = None,
         shutdown_timeout: float = 30.0,
@@ -128,6 +131,7 @@ class Worker:
         self._backend = backend
         self._codecs = codecs
         self._schedules = tuple(schedules)
+        self._limits = limits
         given = data if isinstance(data, Mapping) else {type(value): value for value in data}
         self._recipes = prepare(handlers, Supplies(given, provided(self.settings.middleware), overrides or {}))
         self._gates = Gates(self.settings.middleware)

@@ -284,3 +284,30 @@ def test_a_handlers_option_of_the_wrong_kind_is_refused_where_it_is_written(opti
     app = App("memory://")
     with pytest.raises(InvalidValue, match=next(iter(options))):
         app.task(**options)(lambda: None)
+
+
+async def test_declared_limits_are_stored_with_the_first_use_and_by_workers(stored_app: App) -> None:
+    limits = stored_app.queue("mail", concurrency=3, group_rate=Rate(2, per=5))
+    await stored_app.open()
+    assert {queue.name: queue.limits for queue in await stored_app.expose.list_queues()} == {"mail": limits}
+    later = stored_app.queue("mail", ordered=True)
+
+    @stored_app.task(queue="mail")
+    async def send() -> None: ...
+
+    async with stored_app.running():
+        assert [queue.limits for queue in await stored_app.expose.list_queues()] == [later]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"concurrency": 0}, {"group_concurrency": True}, {"rate": 5}, {"ordered": 1}, {"ordered": True, "group_concurrency": 2}]
+)
+def test_limits_that_make_no_sense_are_refused(app: App, wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValue):
+        app.queue("mail", **wrong)
+
+
+@pytest.mark.parametrize("wrong", [(0, 1), (1.5, 1), (1, 0), (1, -1), (True, 1)])
+def test_rates_that_make_no_sense_are_refused(wrong: Any) -> None:
+    with pytest.raises(InvalidValue):
+        Rate(*wrong)

@@ -29,6 +29,7 @@ class ModelTask:
     run_at: int
     max_attempts: int
     expires_at: int | None
+    group: str | None = None
     status: str = "Pending"
     reason: str | None = None
     attempts: int = 0
@@ -72,10 +73,14 @@ class Lifecycle:
     queues: set[str] = field(default_factory=set)
     leases: int = 0
     places: int = 0
+    limits: dict[str, tuple[int | None, int | None, bool]] = field(default_factory=dict)
+    """By queue: how many tasks may be held, how many of a group, and whether groups are in order."""
 
     # --- producing ---------------------------------------------------------------------------------------
 
-    def push(self, id: str, queue: str, key: str | None, priority: int, delay: int, max_attempts: int, lifetime: int | None) -> tuple[str, bool]:
+    def push(
+        self, id: str, queue: str, key: str | None, priority: int, delay: int, max_attempts: int, lifetime: int | None, group: str | None
+    ) -> tuple[str, bool]:
         """The id of the stored task, and whether it is new."""
         for task in self.tasks.values():
             if key is not None and (task.queue, task.key) == (queue, key):
@@ -83,7 +88,7 @@ class Lifecycle:
         self.places += 1
         self.queues.add(queue)
         expires_at = None if lifetime is None else self.now + lifetime
-        self.tasks[id] = ModelTask(id, self.places, queue, key, priority, self.now + delay, max_attempts, expires_at)
+        self.tasks[id] = ModelTask(id, self.places, queue, key, priority, self.now + delay, max_attempts, expires_at, group)
         return id, True
 
     # --- workers -------------------------------------------------------------------------------------------
@@ -144,6 +149,7 @@ class Lifecycle:
         waiting = [task for task in self.tasks.values() if task.queue in queues and task.queue not in self.paused and task.status in WAITING]
         due = [task for task in waiting if task.run_at <= self.now and not self.has_expired(task)]
         due.sort(key=lambda task: (-task.priority, task.run_at, task.place))
+        due = self.let_in(due)
         later = [task.run_at - self.now for task in waiting if task.run_at > self.now]
         for number, task in enumerate(due[:limit]):
             self.leases += 1
@@ -151,6 +157,26 @@ class Lifecycle:
             if number < start:
                 self.start(task.id, self.leases)
         return due[:limit], None if len(due) > limit else min(later, default=None)
+
+    def let_in(self, due: Sequence[ModelTask]) -> list[ModelTask]:
+        """Those of ``due`` for which there is room, one after the other."""
+        found: list[ModelTask] = []
+        for task in due:
+            of_queue, of_group, ordered = self.limits.get(task.queue, (None, None, False))
+            held = [other for other in self.tasks.values() if other.queue == task.queue and (other.status in HELD or other in found)]
+            if of_queue is not None and len(held) >= of_queue:
+                continue
+            if task.group is not None and not self._has_room(task, held, of_group, ordered):
+                continue
+            found.append(task)
+        return found
+
+    def _has_room(self, task: ModelTask, held: Sequence[ModelTask], of_group: int | None, ordered: bool) -> bool:
+        in_group = [other for other in held if other.group == task.group]
+        if ordered:
+            live = [other for other in self.tasks.values() if (other.queue, other.group) == (task.queue, task.group) and other.status not in FINAL]
+            return not in_group and task is min(live, key=lambda other: other.place)
+        return of_group is None or len(in_group) < of_group
 
     def has_expired(self, task: ModelTask) -> bool:
         return task.status in WAITING and task.expires_at is not None and task.expires_at <= self.now

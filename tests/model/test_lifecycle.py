@@ -18,6 +18,7 @@ from queue_core.conformance.helpers import BOOM, ME, beat, listed, new_task, reg
 from queue_core.errors import WorkerNameTaken
 from queue_core.expose import Counts, connect
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.limits import Limits
 from queue_core.outcome import Aborted, Deferred, Errored, Outcome, Released, Stopped, Succeeded, settle
 from queue_core.task import Claim, NewTask, TaskSummary
 from queue_core.worker_info import WorkerState
@@ -87,21 +88,32 @@ class Days(RuleBasedStateMachine):
                 st.sampled_from([0, 0, 0, 1, 3, 15]),
                 st.integers(1, 3),
                 st.sampled_from([None, None, None, 0, 2, 12]),
+                st.sampled_from([None, None, "g1", "g2"]),
             ),
             min_size=1,
             max_size=4,
         )
     )
-    def push(self, tasks: list[tuple[str, str | None, int, int, int, int | None]]) -> None:
+    def push(self, tasks: list[tuple[str, str | None, int, int, int, int | None, str | None]]) -> None:
+        tasks = [(*task[:5], None if task[6] else task[5], task[6]) for task in tasks]  # which expired ones a claim ends first is up to the store
         made = [self._new_task(*task) for task in tasks]
         expected = [self.model.push(new.id, *task) for new, task in zip(made, tasks, strict=True)]
         pushed = self.run(self.backend.push(made))
         assert [(push.task.id, push.created) for push in pushed] == expected
         self.ids += [new.id for new in made if new.id in self.model.tasks]
 
-    def _new_task(self, queue: str, key: str | None, priority: int, delay: int, max_attempts: int, lifetime: int | None) -> NewTask:
+    def _new_task(
+        self, queue: str, key: str | None, priority: int, delay: int, max_attempts: int, lifetime: int | None, group: str | None
+    ) -> NewTask:
         expires_at = None if lifetime is None else self.clock.now() + timedelta(seconds=lifetime)
-        return new_task(queue=queue, key=key, priority=priority, run_after=delay, max_attempts=max_attempts, expires_at=expires_at)
+        return new_task(queue=queue, key=key, priority=priority, run_after=delay, max_attempts=max_attempts, expires_at=expires_at, group=group)
+
+    @rule(queue=st.sampled_from(QUEUES), of_group=st.sampled_from([None, 1, 2]), ordered=st.booleans())
+    def declare(self, queue: str, of_group: int | None, ordered: bool) -> None:
+        of_group = None if ordered else of_group
+        self.run(self.backend.declare(QueueName(queue), Limits(group_concurrency=of_group, ordered=ordered)))
+        self.model.limits[queue] = (None, of_group, ordered)
+        self.model.queues.add(queue)
 
     # --- workers -------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from queue_core.backends.memory import producing
+from queue_core.backends.memory.line import Line, Place
 from queue_core.backends.memory.state import State
 from queue_core.backends.memory.tasks import Row, TaskTable
 from queue_core.clock import Clock, SystemClock
@@ -96,9 +97,13 @@ class LedgerTable(TaskTable):
             self._index(row)
         return True
 
-    def due(self, queues: Iterable[QueueName], now: datetime) -> Iterator[Row]:
-        """The due tasks that are here, in the order of claims."""
-        return (row for row in super().due(queues, now) if row.task.id not in self.away)
+    def due(self, line: Line, now: datetime) -> Iterator[Place]:
+        """The due tasks of a line that are here, in the order of claims."""
+        return (place for place in super().due(line, now) if self.is_here(self.at(place[2]).task.id))
+
+    def is_here(self, id: TaskId) -> bool:
+        """Whether a waiting task is here."""
+        return id not in self.away
 
     def waiting_here(self) -> Iterator[Row]:
         """The tasks that wait here, in the order of pushing."""

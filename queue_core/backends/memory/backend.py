@@ -16,6 +16,7 @@ from queue_core.backends.memory.waiting import wait_for
 from queue_core.backends.memory.workers import is_alive
 from queue_core.errors import InvalidValue, WorkerNameTaken
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.limits import Limits
 from queue_core.logs import LogLine
 from queue_core.outcome import Ack
 from queue_core.schedule import DueSchedule, DueSchedules, Schedule
@@ -101,6 +102,13 @@ class MemoryBackend:
     def wakeups(self, boot: BootId, queues: Sequence[QueueName]) -> Wakeups:
         """Wake-ups for one worker."""
         return _Wakeups(self._session, [("worker", boot), *(("work", queue) for queue in queues)])
+
+    # --- limits ----------------------------------------------------------------------------------------
+
+    async def declare(self, queue: QueueName, limits: Limits) -> None:
+        """Let these be the limits of a queue."""
+        with self._session.transaction() as state:
+            state.declare(queue, limits)
 
     # --- running tasks -------------------------------------------------------------------------------
 

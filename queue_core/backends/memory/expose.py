@@ -33,6 +33,7 @@ from queue_core.expose import (
     Topic,
 )
 from queue_core.ids import QueueName, TaskId
+from queue_core.limits import Limits
 from queue_core.status import Status
 from queue_core.task import Attempt, NewTask, Pushed, Task, TaskChange, TaskSummary, check_aware
 from queue_core.worker_info import WorkerInfo
@@ -272,9 +273,10 @@ def _queue(state: State, queue: QueueName) -> QueueInfo:
         counts=state.tasks.counts(queue),
         scheduled=state.tasks.scheduled(queue, state.now),
         pause=state.pauses[queue],
-        oldest_due=state.tasks.line(queue).oldest_due(state.now),
+        oldest_due=state.tasks.oldest_due(queue, state.now),
         workers=tuple(worker.name for worker in workers),
         slots=sum(worker.concurrency for worker in workers),
+        limits=state.limits.get(queue, Limits()),
     )
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from queue_core.backend import Claims, Rescued
+from queue_core.backends.memory.limiting import let_in, room_later
 from queue_core.backends.memory.state import State
 from queue_core.backends.memory.tasks import Row
 from queue_core.backends.memory.workers import WorkerRow
@@ -14,11 +15,16 @@ from queue_core.status import KillReason, Status
 from queue_core.task import AttemptOutcome, Claim, Lease, Task
 from queue_core.worker_info import WorkerState
 
+EXPIRED_AT_ONCE: Final = 500
+"""How many expired tasks one claim ends at most."""
+
+
 # --- claim ---------------------------------------------------------------------------------------------------
 
 
 def claim(state: State, worker: WorkerRow, queues: Sequence[QueueName], names: Collection[str] | None, limit: int, start: int) -> Claims:
     """Lease due tasks to a worker, in order; kill the expired ones that are met on the way."""
+    expire(state, EXPIRED_AT_ONCE)
     found, more = _due(state, queues, names, limit)
     for row in found:
         _lease(state, row, worker)
@@ -33,7 +39,7 @@ def _due(state: State, queues: Sequence[QueueName], names: Collection[str] | Non
     """The due tasks that a claim takes, and whether it leaves more behind."""
     alive: list[Row] = []
     expired: list[Row] = []
-    for row in state.tasks.due(state.open_queues(queues), state.now):
+    for row in let_in(state, state.open_queues(queues)):
         if names is None or row.task.name in names:
             (expired if _has_expired(row.task, state) else alive).append(row)
         if len(alive) > limit:
@@ -50,6 +56,7 @@ def _has_expired(task: Task, state: State) -> bool:
 def _lease(state: State, row: Row, worker: WorkerRow) -> None:
     row.token += 1
     state.change(row, status=Status.QUEUED, worker=worker.info.name, boot=worker.info.boot, queued_at=state.now)
+    state.note_start(row.task)
 
 
 def _start(state: State, row: Row) -> None:
@@ -59,8 +66,9 @@ def _start(state: State, row: Row) -> None:
 
 
 def _next_due(state: State, queues: Sequence[QueueName]) -> float | None:
-    later = [next(state.tasks.line(queue).later(state.now), None) for queue in state.open_queues(queues)]
-    times = [first[0] for first in later if first is not None]
+    open_queues = state.open_queues(queues)
+    later = [next(state.tasks.later(queue, state.now), None) for queue in open_queues]
+    times = [first[0] for first in later if first is not None] + room_later(state, open_queues)
     return (min(times) - state.now).total_seconds() if times else None
 
 
@@ -85,6 +93,7 @@ def _claim(row: Row) -> Claim:
         started=started,
         crashes=task.crashes,
         checkpoint=task.checkpoint,
+        group=task.group,
     )
 
 

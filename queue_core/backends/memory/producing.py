@@ -78,6 +78,7 @@ def _storable(new: NewTask, now: datetime) -> Task:
         timeout=new.timeout,
         retry=new.retry,
         key=new.key,
+        group=new.group,
         expires_at=new.expires_at.astimezone(UTC) if new.expires_at else None,
         metadata=as_stored(new.metadata),
         parent=new.parent,

@@ -1,6 +1,7 @@
 """All that one memory store holds. Every change of a task passes through here, so that each is counted and announced."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,6 +16,7 @@ from queue_core.backends.memory.workers import WorkerTable
 from queue_core.clock import Clock, HandWoundClock
 from queue_core.expose import Action, Actor, AuditEntry, FiredTick, Pause, Topic, queue_topic
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.limits import Limits
 from queue_core.logs import LogLine
 from queue_core.status import WAITING, KillReason, Status
 from queue_core.task import Attempt, AttemptOutcome, ErrorInfo, Lease, Task
@@ -37,6 +39,8 @@ class State:
         self.pauses: dict[QueueName, Pause | None] = {}
         self.schedules: dict[str, Stored] = {}
         self.ticks: dict[str, dict[datetime, FiredTick]] = {}
+        self.limits: dict[QueueName, Limits] = {}
+        self._starts: dict[tuple[QueueName, str | None], deque[datetime]] = {}
         self.rollups = Rollups()
         self.audit: list[AuditEntry] = []
         self.bells = Switchboard()
@@ -148,6 +152,33 @@ class State:
         self.bells.announce(Topic("schedules"))
         self.bells.ring("schedules")
 
+    def declare(self, queue: QueueName, limits: Limits) -> None:
+        """Let these be the limits of a queue."""
+        self.name_queue(queue)
+        if self.limits.get(queue, Limits()) != limits:
+            self.limits[queue] = limits
+            self.bells.announce(Topic("queues"))
+            self.wake_workers_of(queue)
+
+    def note_start(self, task: Task) -> None:
+        """Remember that a worker took a task, as far as a rate will ask."""
+        limits = self.limits.get(task.queue)
+        if limits and limits.rate:
+            self._starts.setdefault((task.queue, None), deque()).append(self.now)
+        if limits and limits.group_rate and task.group is not None:
+            self._starts.setdefault((task.queue, task.group), deque()).append(self.now)
+
+    def starts(self, whose: tuple[QueueName, str | None], per: float) -> deque[datetime]:
+        """When tasks of a queue, or of a group in it, were taken within the last ``per`` seconds."""
+        starts = self._starts.get(whose)
+        if starts is None:
+            return deque()
+        while starts and (self.now - starts[0]).total_seconds() >= per:
+            starts.popleft()
+        if not starts:
+            del self._starts[whose]
+        return starts
+
     def announce_workers(self) -> None:
         """Say that workers changed."""
         self.bells.announce(Topic("workers"))
@@ -194,7 +225,7 @@ class State:
 
     def _announce_task(self, task: Task) -> None:
         self.bells.announce(queue_topic(task.queue))
-        if task.status in WAITING:
+        if task.status in WAITING or task.group is not None or task.queue in self.limits:
             self.wake_workers_of(task.queue)
         if task.status.is_final:
             self.bells.ring(task.id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
-from queue_core.backends.memory.line import Line
+from queue_core.backends.memory.line import Line, Place
 from queue_core.backends.memory.sorted_keys import SortedKeys
 from queue_core.expose import COUNT_CAP, Counts
 from queue_core.ids import BootId, QueueName, TaskId
@@ -16,6 +16,19 @@ from queue_core.task import Attempt, Lease, Task, TaskSummary
 
 END: Final = 1 << 62
 """A place in the order of pushing behind every task."""
+
+
+class Group:
+    """The tasks of one group that wait or are held."""
+
+    __slots__ = ("held", "line", "waiting")
+
+    def __init__(self) -> None:
+        self.line = Line()
+        self.waiting: SortedKeys[int] = SortedKeys()
+        """The places of those that wait, in the order of pushing."""
+        self.held = 0
+        """How many workers hold."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +63,7 @@ class TaskTable:
         self._keys: dict[tuple[QueueName, str], Row] = {}
         self._listed: dict[tuple[QueueName, Status], SortedKeys[int]] = {}
         self._lines: dict[QueueName, Line] = {}
+        self._groups: dict[QueueName, dict[str, Group]] = {}
         self._expiring: SortedKeys[tuple[datetime, int]] = SortedKeys()
         self._leased: dict[BootId, dict[TaskId, Row]] = {}
         self._ended: dict[tuple[QueueName, Status], SortedKeys[tuple[datetime, int]]] = {}
@@ -100,17 +114,40 @@ class TaskTable:
         return Counts.from_mapping({status: len(self._list(queue, status)) for status in Status})
 
     def line(self, queue: QueueName) -> Line:
-        """The waiting tasks of a queue."""
+        """The waiting tasks of a queue that belong to no group."""
         return self._lines.setdefault(queue, Line())
 
-    def due(self, queues: Iterable[QueueName], now: datetime) -> Iterator[Row]:
-        """The due tasks of several queues together, in the order of claims."""
-        places = heapq.merge(*[self.line(queue).due(now) for queue in queues])
-        return (self._by_seq[seq] for _, _, seq in places)
+    def groups(self, queue: QueueName) -> dict[str, Group]:
+        """The groups of a queue by name."""
+        return self._groups.get(queue, {})
+
+    def lines(self, queue: QueueName) -> list[Line]:
+        """All waiting tasks of a queue."""
+        return [self.line(queue), *(group.line for group in self.groups(queue).values())]
+
+    def due(self, line: Line, now: datetime) -> Iterator[Place]:
+        """The due tasks of a line that can be claimed, in the order of claims."""
+        return line.due(now)
+
+    def is_here(self, id: TaskId) -> bool:
+        """Whether a waiting task can be claimed."""
+        return True
+
+    def at(self, seq: int) -> Row:
+        """The row at a place in the order of pushing."""
+        return self._by_seq[seq]
+
+    def later(self, queue: QueueName, now: datetime) -> Iterator[tuple[datetime, int]]:
+        """The tasks of a queue that are not due, as (run_at, place in the order of pushing), the next one first."""
+        return heapq.merge(*[line.later(now) for line in self.lines(queue)])
+
+    def oldest_due(self, queue: QueueName, now: datetime) -> datetime | None:
+        """``run_at`` of the due task of a queue that waits longest."""
+        return min((moment for line in self.lines(queue) if (moment := line.oldest_due(now))), default=None)
 
     def scheduled(self, queue: QueueName, now: datetime) -> int:
         """How many Pending tasks of a queue wait for a later time, up to ``COUNT_CAP``."""
-        pending = (seq for _, seq in self.line(queue).later(now) if self._by_seq[seq].task.status is Status.PENDING)
+        pending = (seq for _, seq in self.later(queue, now) if self._by_seq[seq].task.status is Status.PENDING)
         return sum(1 for _ in itertools.islice(pending, COUNT_CAP))
 
     def expired(self, now: datetime, limit: int) -> list[Row]:
@@ -146,11 +183,12 @@ class TaskTable:
         self._list(task.queue, task.status).add(task.seq)
         match task.status:
             case Status.PENDING | Status.FAILED:
-                self.line(task.queue).add(task)
+                self._wait(task)
                 if task.expires_at is not None:
                     self._expiring.add((task.expires_at, task.seq))
             case Status.QUEUED | Status.RUNNING if task.boot is not None:
                 self._leased.setdefault(task.boot, {})[task.id] = row
+                self._hold(task, 1)
             case Status.DONE | Status.KILLED if task.done_at is not None:
                 self._ended.setdefault((task.queue, task.status), SortedKeys()).add((task.done_at, task.seq))
 
@@ -159,13 +197,39 @@ class TaskTable:
         self._list(task.queue, task.status).discard(task.seq)
         match task.status:
             case Status.PENDING | Status.FAILED:
-                self.line(task.queue).discard(task)
+                self._wait_no_more(task)
                 if task.expires_at is not None:
                     self._expiring.discard((task.expires_at, task.seq))
             case Status.QUEUED | Status.RUNNING if task.boot is not None:
                 self._drop_lease(task.boot, task.id)
+                self._hold(task, -1)
             case Status.DONE | Status.KILLED if task.done_at is not None:
                 self._ended[task.queue, task.status].discard((task.done_at, task.seq))
+
+    def _wait(self, task: Task) -> None:
+        if task.group is None:
+            return self.line(task.queue).add(task)
+        group = self._groups.setdefault(task.queue, {}).setdefault(task.group, Group())
+        group.line.add(task)
+        return group.waiting.add(task.seq)
+
+    def _wait_no_more(self, task: Task) -> None:
+        if task.group is None:
+            return self.line(task.queue).discard(task)
+        group = self._groups[task.queue][task.group]
+        group.line.discard(task)
+        group.waiting.discard(task.seq)
+        return self._drop_group(task.queue, task.group)
+
+    def _hold(self, task: Task, n: int) -> None:
+        if task.group is not None:
+            self._groups.setdefault(task.queue, {}).setdefault(task.group, Group()).held += n
+            self._drop_group(task.queue, task.group)
+
+    def _drop_group(self, queue: QueueName, name: str) -> None:
+        group = self._groups[queue][name]
+        if not group.held and group.waiting.first() is None:
+            del self._groups[queue][name]
 
     def _drop_lease(self, boot: BootId, id: TaskId) -> None:
         held = self._leased[boot]

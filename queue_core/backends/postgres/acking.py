@@ -31,10 +31,13 @@ class _Acks:
 
 
 class Acker:
-    """Stores how attempts ended. ``clock`` gives the time of a test's clock, or None for the server's. ``told`` hears of what was committed."""
+    """Stores how attempts ended. ``clock`` gives the time of a test's clock, or None for the server's. ``told`` hears of what was committed.
 
-    def __init__(self, line: Line, clock: Callable[[], int | None], told: Callable[[Changes, bool], None]) -> None:
-        self._line, self._clock, self._told = line, clock, told
+    ``limited``: queues in which an end lets another task in.
+    """
+
+    def __init__(self, line: Line, clock: Callable[[], int | None], told: Callable[[Changes, bool], None], limited: set[str]) -> None:
+        self._line, self._clock, self._told, self._limited = line, clock, told, limited
         self._courier: Courier[_Acks] = Courier(self._carry)
         self._in_doubt: set[Lease] = set()
         self.close = self._courier.close
@@ -79,7 +82,7 @@ class Acker:
 
     def _tell(self, asked: Sequence[Ack], answer: Any) -> None:
         ended = {ack.lease.id for ack in asked if ack.status in FINAL}.union(answer["ended"] or ())
-        work = frozenset(answer["worked"] or ())
+        work = frozenset(answer["worked"] or ()).union(self._limited.intersection(answer["touched"] or ()))
         topics = {queue_topic(queue): 0 for queue in answer["touched"] or ()}
         self._told(Changes(topics, work=work, ended=frozenset(ended)), not work)
 

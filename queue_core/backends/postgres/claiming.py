@@ -41,6 +41,8 @@ class Claimer:
     ) -> None:
         self._line, self._clock, self._told, self._expire = line, clock, told, expire
         self._low: dict[BootId, tuple[Low, float]] = {}
+        self.limited: set[str] = set()
+        """Queues with a limit of their own, as far as claims of this process have met them: an end there lets another task in."""
 
     async def claim(self, boot: BootId, queues: Sequence[QueueName], names: Collection[str] | None, limit: int, start: int) -> Claims:
         """Lease due tasks; see ``Backend.claim``."""
@@ -48,15 +50,22 @@ class Claimer:
         low = self._low_of(boot)
         wanted = None if names is None else sorted(names)
         *leased, end = await self._line.fetch(sql, self._clock(), boot, bindable(list(queues)), wanted, limit, start, *(low or NO_LOW))
+        limits = None
+        if leased and leased[-1]["id"] is None:
+            end, limits = leased.pop(), end
+            self.limited.update(limits["limited"] or ())
         self._told(Changes({queue_topic(row["queue"]): 0 for row in leased}), True)
         self._remember(boot, leased, limit)
         if end["overdue"]:
             with contextlib.suppress(PriniaError):  # the housekeeping does it too
                 await self._expire()
+            if limits is not None and len(leased) < limit:
+                return Claims([_rows.claim(row) for row in leased], 0.0)  # what has expired may have been in the way of others
         tasks = [_rows.claim(row) for row in leased]
         if low is not None and len(tasks) < limit:
             return Claims(tasks, 0.0)  # look at once, at all of it
-        return Claims(tasks, None if end["next_due"] is None else max(0.0, end["next_due"] / 1_000_000))
+        times = [row["next_due"] for row in (end, limits) if row is not None and row["next_due"] is not None]
+        return Claims(tasks, max(0.0, min(times) / 1_000_000) if times else None)
 
     def look_at_all(self) -> None:
         """Something may wait before the place where the backlog began."""

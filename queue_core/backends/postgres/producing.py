@@ -12,7 +12,7 @@ from queue_core.backends import _rows
 from queue_core.backends.postgres.binding import arguments, compiled, storable
 from queue_core.backends.postgres.line import Connection
 from queue_core.backends.postgres.transaction import Transaction
-from queue_core.backends.relational.stage import DUE, DUE_LATER
+from queue_core.backends.relational.stage import DUE, DUE_LATER, HELD
 from queue_core.backends.relational.tally import QUEUES
 from queue_core.clock import from_us, to_us
 from queue_core.errors import InvalidValue, StoreUnavailable
@@ -26,7 +26,7 @@ COPY_FROM: Final = 2_000
 """From how many tasks on they are copied into the table; below, one statement with arrays is as fast."""
 _COPIED: Final = (
     *("id", "queue", "name", "priority", "max_attempts", "timeout", "retry", "expires_at", "parent", "codec", "tags", "metadata", "args"),
-    *("seq", "created_at", "run_at", "stage"),
+    *("seq", "created_at", "run_at", "stage", "group_name"),
 )
 
 
@@ -53,9 +53,9 @@ def row_of(new: NewTask) -> Row:
 
 
 def rules_of(new: NewTask) -> Row:
-    """The rules of the key of ``new``, as ``push_ruled.sql`` takes them after ``row_of``."""
+    """The rules of the key of ``new``, and its group, as ``push_ruled.sql`` takes them after ``row_of``."""
     period = {"ever": None, "live": -1}[new.unique] if isinstance(new.unique, str) else _us(new.unique)
-    return period, _us(new.debounce), _us(new.debounce_max)
+    return period, _us(new.debounce), _us(new.debounce_max), new.group
 
 
 def _us(seconds: float | None) -> int | None:
@@ -99,18 +99,18 @@ class Answer(NamedTuple):
 
 async def store(connection: Connection, schema: str, tasks: Sequence[NewTask], clock: int | None) -> Stored:
     """Store ``tasks``, in one transaction or in the one that is open. Raises InvalidValue, asyncpg's errors."""
+    if len(tasks) >= COPY_FROM and all(new.key is None for new in tasks):
+        return await _copy(connection, schema, tasks, clock)
     if is_ruled(tasks):
         return await _store_all(connection, schema, "push_ruled", tasks, [(*row_of(new), *rules_of(new)) for new in tasks], clock)
     if len(tasks) == 1:
         return await _store_one(connection, schema, tasks[0], clock)
-    if len(tasks) >= COPY_FROM and all(new.key is None for new in tasks):
-        return await _copy(connection, schema, tasks, clock)
     return await _store_all(connection, schema, "push", tasks, [row_of(new) for new in tasks], clock)
 
 
 def is_ruled(tasks: Sequence[NewTask]) -> bool:
-    """Whether a key among ``tasks`` has rules of its own, so that they are stored one by one, though still by one statement."""
-    return any(new.key is not None and new.is_ruled for new in tasks)
+    """Whether ``tasks`` are stored one by one, though still by one statement: a key among them has rules of its own, or one is of a group."""
+    return any(new.is_ruled for new in tasks)
 
 
 async def _store_all(connection: Connection, schema: str, statement: str, tasks: Sequence[NewTask], rows: Sequence[Row], clock: int | None) -> Stored:
@@ -144,6 +144,8 @@ async def _copy(connection: Connection, schema: str, tasks: Sequence[NewTask], c
         now, seqs, named = await connection.fetchrow(compiled("make_room", schema)[0], clock, list(queues), list(queues.values()))
         records = (_record(new, seq, now) for new, seq in zip(tasks, seqs, strict=True))
         await connection.copy_records_to_table("tasks", schema_name=schema, columns=_COPIED, records=records)
+        if groups := {(new.queue, new.group) for new in tasks if new.group is not None}:
+            await connection.execute(compiled("turns", schema)[0], *zip(*groups, strict=True), now)
     return Stored(pushed(tasks, now, seqs, None, {}), named)
 
 
@@ -151,8 +153,8 @@ def _record(new: NewTask, seq: int, now: int) -> tuple[Any, ...]:
     """``new`` as a row of the table, in the order of ``_COPIED``."""
     id, queue, name, priority, run_at, delay, max_attempts, timeout, retry, _, expires_at, parent, codec, tags, metadata, args = row_of(new)
     due = now + (delay or 0) if run_at is None else run_at
-    stage = DUE if due <= now else DUE_LATER
-    return id, queue, name, priority, max_attempts, timeout, retry, expires_at, parent, codec, tags, metadata, args, seq, now, due, stage
+    stage = DUE_LATER if due > now else DUE if new.group is None else HELD
+    return id, queue, name, priority, max_attempts, timeout, retry, expires_at, parent, codec, tags, metadata, args, seq, now, due, stage, new.group
 
 
 async def fetch(connection: Connection, schema: str, ids: Sequence[str]) -> dict[str, Task]:

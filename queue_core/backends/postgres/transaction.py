@@ -48,6 +48,9 @@ class Transaction:
         for queue in sorted(self.tally.named):
             if await self.run("name_queue", queue=queue, now=self.now):
                 self.tally.topics.add(QUEUES)
+        if self.tally.turns:
+            queues, groups = zip(*sorted(self.tally.turns), strict=True)
+            await self.run("turns", queues=queues, groups=groups, now=self.now)
         if changes := self._changes():
             queues, whats, numbers = zip(*changes, strict=True)
             await self.run("record_changes", now=self.now, queues=queues, whats=whats, ns=numbers)

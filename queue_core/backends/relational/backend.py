@@ -9,11 +9,13 @@ from queue_core.backends.relational import scheduling, workers
 from queue_core.backends.relational.expiry import expire_waiting
 from queue_core.backends.relational.hub import ScheduleBell, WorkerBell
 from queue_core.backends.relational.leases import checkpoint, progress, release, start
+from queue_core.backends.relational.limiting import declare
 from queue_core.backends.relational.retaining import prune
 from queue_core.backends.relational.transaction import Store
 from queue_core.backends.relational.waiting import wait_for
 from queue_core.errors import InvalidValue
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.limits import Limits
 from queue_core.schedule import DueSchedules, Schedule
 from queue_core.task import Lease, Task, check_checkpoint
 from queue_core.worker_info import Registration
@@ -56,6 +58,12 @@ class RelationalBackend(Generic[S]):
     def wakeups(self, boot: BootId, queues: Sequence[QueueName]) -> WorkerBell:
         """Wake-ups for one worker."""
         return WorkerBell(self._store.hub, boot, queues)
+
+    # --- limits ----------------------------------------------------------------------------------------
+
+    async def declare(self, queue: QueueName, limits: Limits) -> None:
+        """Let these be the limits of a queue."""
+        await self._store.write(declare, queue, limits)
 
     # --- running tasks -------------------------------------------------------------------------------
 

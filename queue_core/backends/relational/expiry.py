@@ -22,6 +22,7 @@ async def kill_expired(tx: Transaction, expired: Sequence[Row]) -> None:
     """Kill the tasks of some rows of ``expirable``."""
     if expired:
         await tx.many("expire", [{"id": id, "now": tx.now} for _, id, *_ in expired])
-    for _, id, queue, status in expired:
+    for _, id, queue, status, group in expired:
+        tx.tally.moved_in(queue, group)
         tx.tally.ended.add(id)
         tx.tally.move(queue, status, Status.KILLED)

@@ -23,6 +23,7 @@ class Held(NamedTuple):
     started_at: int | None
     kill_requested_at: int | None
     worker: str | None
+    group: str | None
 
 
 def matching(leases: Sequence[Lease], rows: Iterable[Row], status: Status) -> dict[str, Held]:
@@ -48,5 +49,6 @@ async def give_back(tx: Transaction, rows: Sequence[Held]) -> None:
     for row in rows:
         tx.tally.move(row.queue, row.status, Status.PENDING if row.kill_requested_at is None else Status.KILLED)
         tx.tally.work.add(row.queue)
+        tx.tally.moved_in(row.queue, row.group)
         if row.kill_requested_at is not None:
             tx.tally.ended.add(row.id)

@@ -53,6 +53,7 @@ async def act(tx: Transaction, action: Action, ids: Sequence[TaskId], actor: Act
     await change(tx, changed)
     for target in changed:
         tx.tally.touch(target.held.queue)
+        tx.tally.moved_in(target.held.queue, target.held.group)
     report = Report(action, tuple(id for id in asked if refused[id] is None), tuple(skip for skip in refused.values() if skip))
     await record(tx, actor, action, report.changed, _one({target.held.queue for target in changed}))
     return report

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from queue_core.backends._rows import Row, moment
 from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AFTER, DatabaseFacts, Facts, statistics
+from queue_core.backends.relational.limiting import limits_of
 from queue_core.backends.relational.transaction import Store
 from queue_core.clock import from_us, to_us
 from queue_core.expose import COUNT_CAP, Bucket, Counts, Durations, Pause, QueueInfo, Span, Statistic
@@ -33,8 +34,8 @@ def _serving(rows: Iterable[Row]) -> dict[str, list[tuple[str, int]]]:
 
 
 def _info(row: Row, counts: Counts, workers: Sequence[tuple[str, int]]) -> QueueInfo:
-    name, paused_by, paused_at, reason, scheduled, stepped_back, oldest_due, oldest_unpromoted = row
-    oldest = [us for us in (oldest_due, oldest_unpromoted) if us is not None]
+    name, paused_by, paused_at, reason, scheduled, stepped_back, oldest_due, oldest_unpromoted, oldest_held, *limits = row
+    oldest = [us for us in (oldest_due, oldest_unpromoted, oldest_held) if us is not None]
     return QueueInfo(
         name=name,
         counts=counts,
@@ -43,6 +44,7 @@ def _info(row: Row, counts: Counts, workers: Sequence[tuple[str, int]]) -> Queue
         oldest_due=moment(min(oldest, default=None)),
         workers=tuple(name for name, _ in workers),
         slots=sum(concurrency for _, concurrency in workers),
+        limits=limits_of(limits),
     )
 
 

@@ -45,6 +45,14 @@ class Tally:
     work: set[str] = field(default_factory=set)
     boots: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
+    turns: set[tuple[str, str]] = field(default_factory=set)
+    """Queue and name of groups that the next claim is to look at, because a task of them came, went or moved."""
+
+    def moved_in(self, queue: str, group: str | None) -> None:
+        """A task of ``group`` came, went or moved; None: it is in none."""
+        if group is not None:
+            self.turns.add((queue, group))
+            self.work.add(queue)
 
     def move(self, queue: str, was: str | None, becomes: str | None, n: int = 1) -> None:
         """``n`` tasks of ``queue`` went from one state to another; None: they were not stored before, or are no more."""

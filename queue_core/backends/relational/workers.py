@@ -138,6 +138,7 @@ async def _record(tx: Transaction, held: Held, reason: KillReason | None) -> Non
     tx.tally.move(held.queue, held.status, Status.KILLED if reason else Status.PENDING)
     tx.tally.work.add(held.queue)
     tx.tally.boots.add(held.boot)
+    tx.tally.moved_in(held.queue, held.group)
     if reason is not None:
         tx.tally.ended.add(held.id)
     if held.status == Status.RUNNING:

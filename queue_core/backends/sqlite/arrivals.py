@@ -22,6 +22,7 @@ class Arrival(NamedTuple):
     timeout: float | None
     retry: str | None
     key: str | None
+    group_name: str | None
     expires_at: int | None
     parent: str | None
     codec: str

@@ -15,11 +15,22 @@ _WIDTHS: Final = tuple((span.value, int(span.width.total_seconds()) * 1_000_000)
 def flush(tx: "Transaction", known_queues: Set[str]) -> dict[Topic, int]:
     """Write the tally of ``tx``; how often each topic that it changes has changed now. ``known_queues`` need not be named again."""
     _name_queues(tx, known_queues)
+    take_turns(tx, known_queues)
     _add_counts(tx)
     _add_metrics(tx)
     if tx.tally.claimed:
         tx.many("note_claim", [{"queue": queue, "now": tx.now} for queue in tx.tally.claimed])
     return _raise_versions(tx)
+
+
+def take_turns(tx: "Transaction", known_queues: Set[str]) -> None:
+    """Let the next claim look at the groups that changed."""
+    if not tx.tally.turns:
+        return
+    _name_queues(tx, known_queues)
+    tx.many("limit", [{"queue": queue} for queue in {queue for queue, _ in tx.tally.turns}])
+    tx.many("turn", [{"queue": queue, "group": group, "due_at": tx.now} for queue, group in tx.tally.turns])
+    tx.tally.turns.clear()
 
 
 def _name_queues(tx: "Transaction", known: Set[str]) -> None:

@@ -12,11 +12,14 @@ from queue_core.backends.relational.expiry import EXPIRED_AT_ONCE, kill_expired
 from queue_core.backends.relational.held import Held, matching, take
 from queue_core.backends.relational.history import keep_attempt
 from queue_core.backends.relational.leases import LONGEST_DELAY
+from queue_core.backends.relational.limiting import limits_of
 from queue_core.backends.relational.stage import DUE, DUE_LATER
 from queue_core.backends.sqlite.binding import json_list
+from queue_core.backends.sqlite.limiting import Entry, let_in, note_starts
 from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.ids import BootId, QueueName
+from queue_core.limits import Limits
 from queue_core.outcome import Ack
 from queue_core.status import FINAL, KillReason, Status
 from queue_core.task import AttemptOutcome, Claim
@@ -33,18 +36,26 @@ def claim(tx: Transaction, boot: BootId, queues: Sequence[QueueName], names: Col
     worker = tx.row("live_worker", boot=boot)
     if worker is None:
         return Claims([])
-    open_queues = _open_queues(tx, queues)
-    _promote(tx, open_queues)
     if expired := tx.rows("expirable", now=tx.now, limit=EXPIRED_AT_ONCE):
         perform(tx, kill_expired, expired)
-    chosen = _choose(tx, open_queues, names, limit + 1)
-    tasks = _lease(tx, boot, worker[0], chosen[:limit], start)
-    return Claims(tasks, None if len(chosen) > limit else _next_due(tx, open_queues))
+    open_queues, limited = _open_queues(tx, queues)
+    _promote(tx, [queue for queue in open_queues if queue not in limited])
+    entry = let_in(tx, open_queues, limited, limit)
+    chosen = _choose(tx, entry.queues, names, entry.most + 1)
+    tasks = _lease(tx, boot, worker[0], chosen[: entry.most], start)
+    if limited:
+        note_starts(tx, limited, tasks)
+    if len(tasks) == entry.most < limit:
+        return Claims(tasks, 0.0)
+    return Claims(tasks, None if len(chosen) > limit else _next_due(tx, entry))
 
 
-def _open_queues(tx: Transaction, queues: Sequence[QueueName]) -> list[QueueName]:
-    paused = {name for (name,) in tx.rows("paused_queues", queues=json_list(queues))}
-    return [queue for queue in dict.fromkeys(queues) if queue not in paused]
+def _open_queues(tx: Transaction, queues: Sequence[QueueName]) -> tuple[list[QueueName], dict[QueueName, Limits]]:
+    """Those that are not paused, and the limits of those that have some."""
+    tx.take_turns()
+    special = {name: (paused_at, limits) for name, paused_at, *limits in tx.rows("special_queues", queues=json_list(queues))}
+    open_queues = [queue for queue in dict.fromkeys(queues) if queue not in special or special[queue][0] is None]
+    return open_queues, {queue: limits_of(special[queue][1]) for queue in open_queues if queue in special}
 
 
 def _promote(tx: Transaction, queues: Iterable[QueueName]) -> None:
@@ -92,11 +103,11 @@ def _lease_as(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Cand
     return [_rows.claim(rows[candidate.seq]) for candidate in chosen]
 
 
-def _next_due(tx: Transaction, queues: Sequence[QueueName]) -> float | None:
-    row = tx.row("next_due", queues=json_list(queues), now=tx.now)
+def _next_due(tx: Transaction, entry: Entry) -> float | None:
+    row = tx.row("next_due", queues=json_list(entry.queues), now=tx.now)
     assert row is not None
-    run_at: int | None = row[0]
-    return None if run_at is None else max(0.0, (run_at - tx.now) / 1_000_000)
+    soonest = min((us for us in (row[0], entry.again_at) if us is not None), default=None)
+    return None if soonest is None else max(0.0, (soonest - tx.now) / 1_000_000)
 
 
 # --- ack -------------------------------------------------------------------------------------------------
@@ -182,10 +193,12 @@ def _count(tx: Transaction, settled: Sequence[tuple[Ack, Held]]) -> None:
         tally.move(queue, Status.RUNNING, status, n)
         if status in {Status.DONE, Status.FAILED}:
             tally.count(queue, status.value.lower(), n)
-        if status not in FINAL:
+        if status not in FINAL or queue in tx.limited:
             tally.work.add(queue)
     for ack, row in settled:
         tally.ran(row.queue, _us(ack.ran_for))
+        if row.group is not None:
+            tally.moved_in(row.queue, row.group)
     tally.ended.update(row.id for ack, row in settled if ack.status in FINAL)
 
 

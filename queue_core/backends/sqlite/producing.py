@@ -6,7 +6,7 @@ from functools import partial
 
 from queue_core.backends import _rows
 from queue_core.backends._keys import Verdict, debounced_until, verdict
-from queue_core.backends.relational.stage import DUE, DUE_LATER
+from queue_core.backends.relational.stage import DUE, DUE_LATER, HELD
 from queue_core.backends.sqlite.arrivals import Arrival
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.clock import from_us, to_us
@@ -60,6 +60,9 @@ def _place(tx: Transaction, new: NewTask, texts: _Texts, keyed: _Keyed) -> Pushe
         return Pushed(task=twin, created=False)
     seq, due_at = tx.arrivals.next_seq(), _due_at(new, tx.moment)
     tx.arrivals.add(_row(tx, new, seq, due_at, texts))
+    if new.group is not None:
+        tx.tally.named.add(new.queue)
+        tx.tally.moved_in(new.queue, new.group)
     pushed = Pushed(task=partial(_rows.stored, new, seq, tx.moment, due_at))
     if new.key is not None:
         keyed[new.queue, new.key] = pushed.task
@@ -94,6 +97,7 @@ def _replaced(tx: Transaction, twin: Task, new: NewTask) -> Task:
     """``twin`` with what ``new`` brings, waiting for its debounce."""
     run_at = to_us(debounced_until(new, twin, tx.moment))
     stage = DUE if run_at <= tx.now else DUE_LATER
+    tx.tally.moved_in(twin.queue, twin.group)
     tx.run("replace", seq=twin.seq, name=new.name, args=new.args, codec=new.codec, run_at=run_at, stage=stage)
     tx.tally.touch(new.queue)
     tx.tally.work.add(new.queue)
@@ -120,7 +124,7 @@ def _row(tx: Transaction, new: NewTask, seq: int, due_at: datetime, texts: _Text
         new.id,
         new.queue,
         new.name,
-        DUE if run_at <= tx.now else DUE_LATER,
+        DUE_LATER if run_at > tx.now else DUE if new.group is None else HELD,
         new.priority,
         tx.now,
         run_at,
@@ -128,6 +132,7 @@ def _row(tx: Transaction, new: NewTask, seq: int, due_at: datetime, texts: _Text
         new.timeout,
         retry,
         new.key,
+        new.group,
         None if new.expires_at is None else to_us(new.expires_at),
         new.parent,
         new.codec,

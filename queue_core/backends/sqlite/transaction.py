@@ -10,7 +10,7 @@ from queue_core.backends._rows import Row
 from queue_core.backends._statements import numbered, statement
 from queue_core.backends.relational.tally import Changes, Tally
 from queue_core.backends.sqlite.arrivals import Arrivals
-from queue_core.backends.sqlite.flushing import flush
+from queue_core.backends.sqlite.flushing import flush, take_turns
 from queue_core.clock import from_us
 from queue_core.expose import Topic
 
@@ -21,14 +21,16 @@ RowOf = TypeVar("RowOf", bound=NamedTuple)
 class Transaction:
     """What an operation is given to work with. ``now`` is in microseconds."""
 
-    __slots__ = ("_connection", "_known_queues", "_versions", "arrivals", "moment", "now", "tally")
+    __slots__ = ("_connection", "_known_queues", "_versions", "arrivals", "limited", "moment", "now", "tally")
 
-    def __init__(self, connection: sqlite3.Connection, now: int, known_queues: Set[str] = frozenset()) -> None:
+    def __init__(self, connection: sqlite3.Connection, now: int, known_queues: Set[str] = frozenset(), limited: set[str] | None = None) -> None:
         self._connection = connection
         self.arrivals = Arrivals(connection)
         self.tally = Tally()
         self._known_queues = known_queues
         self._versions: dict[Topic, int] = {}
+        self.limited: set[str] = set() if limited is None else limited
+        """Queues with a limit of their own, as far as claims of this process have met them: an end there lets another task in."""
         self.now = now
         self.moment: datetime = from_us(now)
 
@@ -54,6 +56,11 @@ class Transaction:
         """The first row that the statement ``name`` returns."""
         found: Row | None = self._execute(name, values).fetchone()
         return found
+
+    def take_turns(self) -> None:
+        """Let the next claim, which may come in this transaction, look at the groups that changed."""
+        self.arrivals.store()
+        take_turns(self, self._known_queues)
 
     def flush(self) -> None:
         """Write what was gathered; the last thing before the commit."""

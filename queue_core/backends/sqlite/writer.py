@@ -89,6 +89,7 @@ class Writer:
         self._seen = 0
         self._looked_at = 0.0
         self._known_queues: set[str] = set()
+        self._limited: set[str] = set()
         self.transactions = 0
         """How many transactions were committed."""
 
@@ -252,7 +253,7 @@ class Writer:
         self._flush_at_commit(any(job.durable for job in jobs))
         patiently(lambda: connection.execute("BEGIN IMMEDIATE"), LOCK_LIMIT)
         try:
-            tx = Transaction(connection, to_us(self._clock.now()), self._known_queues)
+            tx = Transaction(connection, to_us(self._clock.now()), self._known_queues, self._limited)
             results: list[_Result] = [(job, job.operation(tx), None) for job in jobs]
             tx.flush()
             connection.execute("COMMIT")

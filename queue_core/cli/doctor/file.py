@@ -158,7 +158,7 @@ def _leases(connection: sqlite3.Connection) -> Finding:
 
 
 def _waiting(connection: sqlite3.Connection) -> list[Waiting]:
-    rows = connection.execute("SELECT queue, name, count(*) FROM prinia_tasks WHERE stage = 1 GROUP BY queue, name ORDER BY queue, name")
+    rows = connection.execute("SELECT queue, name, count(*) FROM prinia_tasks WHERE stage IN (1, 3) GROUP BY queue, name ORDER BY queue, name")
     return [Waiting(*row) for row in rows]
 
 

@@ -264,5 +264,5 @@ CHECKS: Final[tuple[Check, ...]] = (_autovacuum, _dead_rows, _changes, _counters
 
 
 async def _waiting(connection: Connection, schema: str) -> list[Waiting]:
-    sql = "SELECT queue, name, count(*) FROM prinia_tasks WHERE stage = 1 GROUP BY queue, name ORDER BY queue, name"
+    sql = "SELECT queue, name, count(*) FROM prinia_tasks WHERE stage IN (1, 3) GROUP BY queue, name ORDER BY queue, name"
     return [Waiting(*row) for row in await connection.fetch(qualified(sql, schema))]

@@ -25,6 +25,7 @@ SQLITES = {file.stem for folder in ("shared", "sqlite") for file in (HOME / "sql
 TWINS = sorted({file.stem for file in OWN} & SQLITES - {"push", "ack"})  # which are about many tasks at once here
 MINUTE: Final = 60_000_000
 NOW: Final = 1_800_000_000_000_000
+NO_LIMITS: Final = (None, None, None, None, None, None, 0)
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +287,7 @@ async def test_a_queue_tells_what_is_scheduled_and_since_when_the_oldest_task_wa
     await store.push("later", run_at=NOW + 5, stage=0)
     await store.push("not yet among the due", run_at=NOW - 7, stage=0)
     await store.push("to be retried", run_at=NOW - 8, stage=0, status="Failed")
-    assert await store.rows("queues", queue=None, now=NOW, cap=10) == [("mail", None, None, None, 1, 1, NOW - 9, NOW - 8)]
+    assert await store.rows("queues", queue=None, now=NOW, cap=10) == [("mail", None, None, None, 1, 1, NOW - 9, NOW - 8, None, *NO_LIMITS)]
     assert [row[4:6] for row in await store.rows("queues", queue="mail", now=NOW - 10, cap=2)] == [(2, 2)]
     assert await store.rows("queues", queue="nobody", now=NOW, cap=10) == []
 

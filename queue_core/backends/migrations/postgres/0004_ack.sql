@@ -1,7 +1,7 @@
 -- Store how attempts ended: element i of each array is about the same attempt, ordered by task id, so that no two calls wait for each other.
 -- One is doubted when the connection broke while it was under way before: then it holds also if it is what the task came to.
 --
--- held: the places of the acks that held; ended: ids of tasks that came to a final state unasked; worked: queues in which something waits again;
+-- held: the places of the acks that held; ended: ids of tasks that came to a final state unasked; worked: queues in which something waits again, or the group of something has room;
 -- touched: queues whose numbers changed.
 CREATE FUNCTION prinia_ack(
   given_now bigint,
@@ -37,6 +37,8 @@ AS $$
 DECLARE
   moment CONSTANT bigint := prinia_now(given_now);
   told_of bigint[];
+  turned text[];
+  groups text[];
 BEGIN
   -- A kill that was asked for wins over another attempt. Each task is found by its id, whatever a young table's statistics say: the conditions on it are
   -- written so that no other way is open, since all that run look like few at first, and the plan stays.
@@ -69,7 +71,7 @@ BEGIN
       AND (task.status = 'Running') IS TRUE
     RETURNING
       task.id, task.seq, task.queue, task.status, task.attempts + CASE WHEN ack.uses THEN 0 ELSE 1 END AS number, task.worker, task.started_at,
-      ack.ran, ack.again, ack.outcome, ack.type, ack.message, ack.traceback, ack.place
+      ack.ran, ack.again, ack.outcome, ack.type, ack.message, ack.traceback, ack.place, task.group_name
   ),
   history AS (
     INSERT INTO prinia_attempts (task, number, started_at, finished_at, ran_us, worker, outcome, error_type, message, traceback)
@@ -100,11 +102,17 @@ BEGIN
   SELECT
     array_agg(place),
     array_agg(id) FILTER (WHERE again AND status = 'Killed'),
-    array_agg(DISTINCT queue) FILTER (WHERE again AND status <> 'Killed'),
+    array_agg(DISTINCT queue) FILTER (WHERE (again AND status <> 'Killed') OR group_name IS NOT NULL),
     array_agg(DISTINCT queue),
-    array_agg(seq) FILTER (WHERE outcome <> 'succeeded')
-  INTO held, ended, worked, touched, told_of
+    array_agg(seq) FILTER (WHERE outcome <> 'succeeded'),
+    array_agg(queue) FILTER (WHERE group_name IS NOT NULL),
+    array_agg(group_name) FILTER (WHERE group_name IS NOT NULL)
+  INTO held, ended, worked, touched, told_of, turned, groups
   FROM settled;
+
+  IF groups IS NOT NULL THEN
+    PERFORM prinia_turn(turned, groups, moment);
+  END IF;
 
   IF true = ANY(ack_doubted) THEN
     held := held || ARRAY(

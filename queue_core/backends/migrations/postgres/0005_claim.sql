@@ -5,7 +5,8 @@
 -- holds an old snapshot nobody can clean them away; without this bound each claim would walk over all of them.
 --
 -- One row for each leased task, in the order in which they should start; then one with id NULL and the last columns: next_due (microseconds until
--- more is due; NULL when more is due already, or nothing is), overdue (whether tasks wait whose time has passed).
+-- more is due; NULL when more is due already, or nothing is), overdue (whether tasks wait whose time has passed). Where limits are to be looked at,
+-- prinia_claim_limited does that, which calls this again as let_in and adds a row of the last kind, with limited (queues with a limit of their own).
 CREATE FUNCTION prinia_claim(
   given_now bigint,
   claimer text,
@@ -15,7 +16,8 @@ CREATE FUNCTION prinia_claim(
   start_limit integer,
   low_rank integer,
   low_run_at bigint,
-  low_seq bigint
+  low_seq bigint,
+  let_in boolean DEFAULT false
 )
 RETURNS TABLE (
   id text,
@@ -36,9 +38,11 @@ RETURNS TABLE (
   status text,
   crashes integer,
   checkpoint bytea,
+  group_name text,
   seq bigint,
   next_due bigint,
-  overdue boolean
+  overdue boolean,
+  limited text[]
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -54,6 +58,7 @@ DECLARE
   moment CONSTANT bigint := prinia_now(given_now);
   claiming text;
   open_queues text[];
+  are_limited boolean;
   n integer;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -72,12 +77,15 @@ BEGIN
   PERFORM pg_advisory_xact_lock_shared(hashtext('{schema}.pause'), hashtext(asked.queue))
   FROM (SELECT DISTINCT unnest(claim_queues) AS queue ORDER BY queue) AS asked;
 
-  open_queues := ARRAY(
-    SELECT asked.queue
-    FROM (SELECT DISTINCT unnest(claim_queues) AS queue) AS asked
-    LEFT JOIN prinia_queues AS known ON known.name = asked.queue
-    WHERE known.paused_at IS NULL
-  );
+  SELECT coalesce(array_agg(asked.queue), '{}'), coalesce(bool_or(known.limited > 0), false)
+  INTO open_queues, are_limited
+  FROM (SELECT DISTINCT unnest(claim_queues) AS queue) AS asked
+  LEFT JOIN prinia_queues AS known ON known.name = asked.queue
+  WHERE known.paused_at IS NULL;
+  IF are_limited AND NOT let_in THEN
+    RETURN QUERY SELECT * FROM prinia_claim_limited(given_now, claimer, open_queues, claim_names, claim_limit, start_limit);
+    RETURN;
+  END IF;
 
   -- Scheduled tasks whose time has come join the due ones first, so that the order is that of all together.
   IF EXISTS (
@@ -86,6 +94,7 @@ BEGIN
       AND soon.queue = ANY(open_queues)
       AND soon.status IN ('Pending', 'Failed')
       AND soon.run_at <= moment
+      AND soon.group_name IS NULL
   ) THEN
     UPDATE prinia_tasks AS task
     SET stage = 1
@@ -96,6 +105,7 @@ BEGIN
         AND soon.queue = ANY(open_queues)
         AND soon.status IN ('Pending', 'Failed')
         AND soon.run_at <= moment
+        AND soon.group_name IS NULL
       LIMIT 1000
       FOR UPDATE SKIP LOCKED
     ) AS found
@@ -184,7 +194,7 @@ BEGIN
   SELECT
     leased.id, leased.boot, leased.lease, leased.queue, leased.name, leased.args, leased.codec, leased.attempts, leased.max_attempts,
     leased.priority, leased.run_at, leased.created_at, leased.timeout, leased.retry, leased.metadata, leased.status, leased.crashes,
-    leased.checkpoint, leased.seq, NULL::bigint, NULL::boolean
+    leased.checkpoint, leased.group_name, leased.seq, NULL::bigint, NULL::boolean, NULL::text[]
   FROM leased
   ORDER BY leased.place;
   GET DIAGNOSTICS n = ROW_COUNT;

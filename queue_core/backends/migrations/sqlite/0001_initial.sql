@@ -2,7 +2,7 @@
 
 -- Tasks. The large columns come last, so that lists need not follow their overflow pages.
 -- seq is the order of pushing: it is given out by the writer under the write lock, so it needs no AUTOINCREMENT.
--- stage: 0 waits for a later time, 1 due, 2 leased, NULL finished.
+-- stage: 0 waits for a later time, 1 due, 2 leased, 3 due but for the limits of its group, NULL finished.
 CREATE TABLE prinia_tasks (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -31,6 +31,7 @@ CREATE TABLE prinia_tasks (
   timeout REAL,
   retry TEXT,
   key TEXT,
+  group_name TEXT,
   expires_at INTEGER,
   parent TEXT,
   codec TEXT NOT NULL,
@@ -54,7 +55,7 @@ CREATE INDEX prinia_tasks_leased ON prinia_tasks (boot) WHERE stage = 2;
 CREATE UNIQUE INDEX prinia_tasks_key ON prinia_tasks (queue, key) WHERE key IS NOT NULL;
 
 -- What expires when, while it waits.
-CREATE INDEX prinia_tasks_expires ON prinia_tasks (expires_at) WHERE expires_at IS NOT NULL AND stage IN (0, 1);
+CREATE INDEX prinia_tasks_expires ON prinia_tasks (expires_at) WHERE expires_at IS NOT NULL AND stage IN (0, 1, 3);
 
 -- Every list of the board, at any depth; also what retention walks.
 CREATE INDEX prinia_tasks_list ON prinia_tasks (queue, status, seq);
@@ -102,13 +103,22 @@ CREATE INDEX prinia_workers_live ON prinia_workers (name) WHERE stopped_at IS NU
 
 CREATE INDEX prinia_workers_ended ON prinia_workers (stopped_at) WHERE stopped_at IS NOT NULL;
 
+-- limited: whether a claim has to look at the limits, which are the columns behind it, or at groups.
 CREATE TABLE prinia_queues (
   name TEXT PRIMARY KEY,
   created_at INTEGER NOT NULL,
   paused_by TEXT,
   paused_at INTEGER,
   pause_reason TEXT,
-  last_claim INTEGER
+  last_claim INTEGER,
+  limited INTEGER NOT NULL DEFAULT 0,
+  concurrency INTEGER,
+  rate_n INTEGER,
+  rate_us INTEGER,
+  group_concurrency INTEGER,
+  group_rate_n INTEGER,
+  group_rate_us INTEGER,
+  ordered INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- How many tasks are in each state; written in the transaction that moves them.

@@ -22,7 +22,7 @@ Talk: TypeAlias = Generator[Statement, list[Row], list[Pushed]]
 
 _PLACE = re.compile(r"\$(\d+)")
 _PLAIN: Final[Mapping[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(("ids", "queues", "names", "keys", "parents", "codecs"), str.__str__),
+    **dict.fromkeys(("ids", "queues", "names", "keys", "parents", "codecs", "groups"), str.__str__),
     **dict.fromkeys(("priorities", "max_attempts"), int),
     "timeouts": float,
     "args": bytes,

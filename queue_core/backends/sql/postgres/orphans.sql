@@ -1,7 +1,7 @@
 -- Some tasks that are held by workers which are silent, ended or unknown; what another transaction settles already is left to it.
 SELECT
   task.id, task.seq, task.queue, task.status, task.boot, task.lease, task.attempts, task.run_at,
-  task.started_at, task.kill_requested_at, task.worker, task.crashes, task.max_attempts
+  task.started_at, task.kill_requested_at, task.worker, task.group_name, task.crashes, task.max_attempts
 FROM prinia_tasks AS task
 LEFT JOIN prinia_workers AS worker ON worker.boot = task.boot
 WHERE task.stage = 2

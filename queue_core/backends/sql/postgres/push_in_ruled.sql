@@ -1,4 +1,4 @@
--- Store new tasks whose keys have rules in the caller's own transaction; as push_in.sql, see prinia_push_ruled.
+-- Store new tasks whose keys have rules, or that are of groups, in the caller's own transaction; as push_in.sql, see prinia_push_ruled.
 -- The call hangs on the identity, so nothing is called elsewhere. Types are said, because drivers guess them from the values, each in its own way.
 SELECT pushed.pushed_at, pushed.seqs, pushed.twins
 FROM prinia_identity AS own
@@ -23,6 +23,7 @@ CROSS JOIN LATERAL prinia_push_ruled(
   CAST(:args AS bytea[]),
   CAST(:periods AS bigint[]),
   CAST(:debounces AS bigint[]),
-  CAST(:debounce_mosts AS bigint[])
+  CAST(:debounce_mosts AS bigint[]),
+  CAST(:groups AS text[])
 ) AS pushed
 WHERE own.id = CAST(:identity AS text)

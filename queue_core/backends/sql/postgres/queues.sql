@@ -36,7 +36,21 @@ SELECT
         AND soon.status = 'Failed'
         AND soon.run_at <= :now
     )
-  ) AS oldest_unpromoted
+  ) AS oldest_unpromoted,
+  (
+    SELECT min(held.run_at)
+    FROM prinia_tasks AS held
+    WHERE held.stage = 3
+      AND held.queue = queue.name
+      AND held.run_at <= :now
+  ) AS oldest_held,
+  queue.concurrency,
+  queue.rate_n,
+  queue.rate_us,
+  queue.group_concurrency,
+  queue.group_rate_n,
+  queue.group_rate_us,
+  queue.ordered
 FROM prinia_queues AS queue
 CROSS JOIN LATERAL (
   WITH RECURSIVE level (rank) AS (

@@ -3,7 +3,7 @@ UPDATE prinia_tasks
 SET
   status = 'Pending',
   reason = NULL,
-  stage = 1,
+  stage = CASE WHEN group_name IS NULL THEN 1 ELSE 3 END,
   run_at = :now,
   max_attempts = greatest(max_attempts, attempts + 1),
   crashes = 0,

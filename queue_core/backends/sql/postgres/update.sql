@@ -4,7 +4,7 @@ SET
   args = coalesce(:args, args),
   codec = coalesce(:codec, codec),
   run_at = coalesce(:run_at, run_at),
-  stage = coalesce(:stage, stage),
+  stage = CASE WHEN CAST(:stage AS integer) = 1 AND group_name IS NOT NULL THEN 3 ELSE coalesce(:stage, stage) END,
   priority = coalesce(:priority, priority),
   max_attempts = CASE WHEN CAST(:max_attempts AS integer) IS NULL THEN max_attempts ELSE greatest(:max_attempts, attempts + 1) END,
   timeout = CASE WHEN CAST(:sets_timeout AS boolean) THEN :timeout ELSE timeout END,

@@ -2,5 +2,5 @@
 UPDATE prinia_tasks
 SET
   run_at = :run_at,
-  stage = :stage
+  stage = CASE WHEN :stage = 1 AND group_name IS NOT NULL THEN 3 ELSE :stage END
 WHERE id = :id

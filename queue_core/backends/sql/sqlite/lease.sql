@@ -14,4 +14,4 @@ SET
 WHERE seq IN (SELECT value FROM json_each(:seqs))
 RETURNING
   id, boot, lease, queue, name, args, codec, attempts, max_attempts,
-  priority, run_at, created_at, timeout, retry, metadata, status, crashes, checkpoint, seq
+  priority, run_at, created_at, timeout, retry, metadata, status, crashes, checkpoint, group_name, seq

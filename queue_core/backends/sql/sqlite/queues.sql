@@ -86,7 +86,21 @@ SELECT
         AND soon.run_at <= :now
     ))
     FROM json_each('["Pending", "Failed"]') AS waiting
-  ) AS oldest_unpromoted
+  ) AS oldest_unpromoted,
+  (
+    SELECT min(held.run_at)
+    FROM prinia_tasks AS held INDEXED BY prinia_tasks_held_since
+    WHERE held.stage = 3
+      AND held.queue = queue.name
+      AND held.run_at <= :now
+  ) AS oldest_held,
+  queue.concurrency,
+  queue.rate_n,
+  queue.rate_us,
+  queue.group_concurrency,
+  queue.group_rate_n,
+  queue.group_rate_us,
+  queue.ordered
 FROM prinia_queues AS queue
 WHERE (:queue IS NULL OR queue.name = :queue)
 ORDER BY queue.name

@@ -5,5 +5,5 @@ SET
   args = :args,
   codec = :codec,
   run_at = :run_at,
-  stage = :stage
+  stage = CASE WHEN :stage = 1 AND group_name IS NOT NULL THEN 3 ELSE :stage END
 WHERE seq = :seq

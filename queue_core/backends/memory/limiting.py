@@ -1,0 +1,71 @@
+"""Which due tasks the limits of their queues and groups let in."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+
+from queue_core.backends.memory.line import Place
+from queue_core.backends.memory.state import State
+from queue_core.backends.memory.tasks import Group, Row
+from queue_core.ids import QueueName
+from queue_core.limits import Limits, Rate
+from queue_core.status import Status
+
+
+def let_in(state: State, queues: Iterable[QueueName]) -> Iterator[Row]:
+    """The due tasks of several queues together that there is room for, in the order of claims."""
+    places = heapq.merge(*[_of_queue(state, queue) for queue in queues])
+    return (state.tasks.at(seq) for _, _, seq in places)
+
+
+def _of_queue(state: State, queue: QueueName) -> Iterator[Place]:
+    limits = state.limits.get(queue, _NONE)
+    groups = [_of_group(state, limits, queue, name, group) for name, group in state.tasks.groups(queue).items()]
+    places = heapq.merge(state.tasks.due(state.tasks.line(queue), state.now), *groups)
+    held = sum(state.tasks.counts(queue).of(status) for status in (Status.QUEUED, Status.RUNNING)) if limits.concurrency else 0
+    return islice(places, _room(limits.concurrency, held, state, limits.rate, (queue, None)))
+
+
+def _of_group(state: State, limits: Limits, queue: QueueName, name: str, group: Group) -> Iterator[Place]:
+    room = _room(limits.at_once, group.held, state, limits.group_rate, (queue, name))
+    return islice(_in_turn(state, group) if limits.ordered else state.tasks.due(group.line, state.now), room)
+
+
+def _in_turn(state: State, group: Group) -> Iterator[Place]:
+    """The first task of an ordered group, if it is due."""
+    first = group.waiting.first()
+    task = None if first is None else state.tasks.at(first).task
+    if task is not None and task.run_at <= state.now and state.tasks.is_here(task.id):
+        yield -task.priority, task.run_at, task.seq
+
+
+def _room(at_once: int | None, held: int, state: State, rate: Rate | None, whose: tuple[QueueName, str | None]) -> int | None:
+    """How many more may be taken now; None: any number."""
+    rooms = [] if at_once is None else [at_once - held]
+    if rate is not None:
+        rooms.append(rate.n - len(state.starts(whose, rate.per)))
+    return max(0, min(rooms)) if rooms else None
+
+
+def room_later(state: State, queues: Iterable[QueueName]) -> list[datetime]:
+    """When rates let in more, for queues and groups whose due tasks they keep waiting."""
+    return [moment for queue in queues for moment in _room_later(state, queue)]
+
+
+def _room_later(state: State, queue: QueueName) -> Iterator[datetime]:
+    limits = state.limits.get(queue, _NONE)
+    if limits.rate and state.tasks.oldest_due(queue, state.now) is not None:
+        yield from _next(state, limits.rate, (queue, None))
+    for name, group in state.tasks.groups(queue).items() if limits.group_rate else ():
+        if limits.group_rate and group.line.oldest_due(state.now) is not None:
+            yield from _next(state, limits.group_rate, (queue, name))
+
+
+def _next(state: State, rate: Rate, whose: tuple[QueueName, str | None]) -> Iterator[datetime]:
+    starts = state.starts(whose, rate.per)
+    if len(starts) >= rate.n:
+        yield starts[len(starts) - rate.n] + timedelta(seconds=rate.per)
+
+
+_NONE = Limits()

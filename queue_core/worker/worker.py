@@ -393,6 +393,8 @@ class Worker:
         self._side_work.begin()
         try:
             await self._backend.open()
+            for queue, limits in self._limits.items():
+                await self._backend.declare(queue, limits)
             async with scribing(executor.scribe), entered(self.settings.middleware):
                 await self._live(executor)
         except BaseException:

@@ -15,6 +15,7 @@ from queue_core import (
     Data,
     InvalidValue,
     MsgPackCodec,
+    Rate,
     ResultTimeout,
     Status,
     TaskKilled,

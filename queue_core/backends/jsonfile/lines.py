@@ -12,6 +12,7 @@ from queue_core.backends.memory.tasks import Row
 from queue_core.backends.memory.workers import WorkerRow
 from queue_core.expose import AuditEntry, FiredTick, Pause, Span
 from queue_core.ids import BootId, QueueName, TaskId
+from queue_core.limits import Limits
 from queue_core.logs import LogEntry
 from queue_core.task import Lease
 
@@ -32,6 +33,8 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True):
     audit_from: int = 0
     """Entries with a lesser id are gone."""
     pauses: dict[QueueName, Pause | None] | msgspec.UnsetType = msgspec.UNSET
+    limits: dict[QueueName, Limits] | msgspec.UnsetType = msgspec.UNSET
+    taken: dict[QueueName, dict[str, list[datetime]]] | msgspec.UnsetType = msgspec.UNSET
     schedules: dict[str, Stored] | msgspec.UnsetType = msgspec.UNSET
     ticks: dict[str, dict[datetime, FiredTick]] | msgspec.UnsetType = msgspec.UNSET
     last_claim: datetime | None = None

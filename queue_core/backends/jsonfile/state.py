@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from queue_core.backends.jsonfile.session import FileSession
 
 T = TypeVar("T")
-SMALL: Final = ("pauses", "schedules", "ticks")
+SMALL: Final = ("pauses", "limits", "taken", "schedules", "ticks")
 """Tables that are written whole when they change."""
 CHUNK: Final = 100
 """How many rows a line of a fresh file holds."""
@@ -177,7 +177,7 @@ class FileState(State):
         self.workers: FileWorkers = FileWorkers()
         self.logs: FileLogs = FileLogs()
         self.rollups: FileRollups = FileRollups()
-        self.pauses, self.schedules, self.ticks = {}, {}, {}
+        self.pauses, self.limits, self.taken, self.schedules, self.ticks = {}, {}, {}, {}, {}
         self.audit, self._audited, self.last_claim = [], 0, None
         self._settle()
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from queue_core.backends.memory.line import Place
-from queue_core.backends.memory.state import State
+from queue_core.backends.memory.state import WHOLE, State
 from queue_core.backends.memory.tasks import Group, Row
 from queue_core.ids import QueueName
 from queue_core.limits import Limits, Rate
@@ -24,7 +24,7 @@ def _of_queue(state: State, queue: QueueName) -> Iterator[Place]:
     groups = [_of_group(state, limits, queue, name, group) for name, group in state.tasks.groups(queue).items()]
     places = heapq.merge(state.tasks.due(state.tasks.line(queue), state.now), *groups)
     held = sum(state.tasks.counts(queue).of(status) for status in (Status.QUEUED, Status.RUNNING)) if limits.concurrency else 0
-    return islice(places, _room(limits.concurrency, held, state, limits.rate, (queue, None)))
+    return islice(places, _room(limits.concurrency, held, state, limits.rate, (queue, WHOLE)))
 
 
 def _of_group(state: State, limits: Limits, queue: QueueName, name: str, group: Group) -> Iterator[Place]:
@@ -40,11 +40,11 @@ def _in_turn(state: State, group: Group) -> Iterator[Place]:
         yield -task.priority, task.run_at, task.seq
 
 
-def _room(at_once: int | None, held: int, state: State, rate: Rate | None, whose: tuple[QueueName, str | None]) -> int | None:
+def _room(at_once: int | None, held: int, state: State, rate: Rate | None, whose: tuple[QueueName, str]) -> int | None:
     """How many more may be taken now; None: any number."""
     rooms = [] if at_once is None else [at_once - held]
     if rate is not None:
-        rooms.append(rate.n - len(state.starts(whose, rate.per)))
+        rooms.append(rate.n - len(state.starts(*whose, rate.per)))
     return max(0, min(rooms)) if rooms else None
 
 
@@ -56,14 +56,14 @@ def room_later(state: State, queues: Iterable[QueueName]) -> list[datetime]:
 def _room_later(state: State, queue: QueueName) -> Iterator[datetime]:
     limits = state.limits.get(queue, _NONE)
     if limits.rate and state.tasks.oldest_due(queue, state.now) is not None:
-        yield from _next(state, limits.rate, (queue, None))
+        yield from _next(state, limits.rate, (queue, WHOLE))
     for name, group in state.tasks.groups(queue).items() if limits.group_rate else ():
         if limits.group_rate and group.line.oldest_due(state.now) is not None:
             yield from _next(state, limits.group_rate, (queue, name))
 
 
-def _next(state: State, rate: Rate, whose: tuple[QueueName, str | None]) -> Iterator[datetime]:
-    starts = state.starts(whose, rate.per)
+def _next(state: State, rate: Rate, whose: tuple[QueueName, str]) -> Iterator[datetime]:
+    starts = state.starts(*whose, rate.per)
     if len(starts) >= rate.n:
         yield starts[len(starts) - rate.n] + timedelta(seconds=rate.per)
 

@@ -1,7 +1,6 @@
 """All that one memory store holds. Every change of a task passes through here, so that each is counted and announced."""
 
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,6 +22,8 @@ from queue_core.task import Attempt, AttemptOutcome, ErrorInfo, Lease, Task
 
 HISTORY: int = 100
 """How many attempts of a task are kept, the latest."""
+WHOLE: str = ""
+"""Stands for the whole queue where a group could be named."""
 AUDITED_IDS: int = 100
 """How many task ids one audit entry names."""
 
@@ -40,7 +41,8 @@ class State:
         self.schedules: dict[str, Stored] = {}
         self.ticks: dict[str, dict[datetime, FiredTick]] = {}
         self.limits: dict[QueueName, Limits] = {}
-        self._starts: dict[tuple[QueueName, str | None], deque[datetime]] = {}
+        self.taken: dict[QueueName, dict[str, list[datetime]]] = {}
+        """When workers took tasks, by queue and group, for as long as a rate looks back."""
         self.rollups = Rollups()
         self.audit: list[AuditEntry] = []
         self.bells = Switchboard()
@@ -164,19 +166,16 @@ class State:
         """Remember that a worker took a task, as far as a rate will ask."""
         limits = self.limits.get(task.queue)
         if limits and limits.rate:
-            self._starts.setdefault((task.queue, None), deque()).append(self.now)
+            self.taken.setdefault(task.queue, {}).setdefault(WHOLE, []).append(self.now)
         if limits and limits.group_rate and task.group is not None:
-            self._starts.setdefault((task.queue, task.group), deque()).append(self.now)
+            self.taken.setdefault(task.queue, {}).setdefault(task.group, []).append(self.now)
 
-    def starts(self, whose: tuple[QueueName, str | None], per: float) -> deque[datetime]:
-        """When tasks of a queue, or of a group in it, were taken within the last ``per`` seconds."""
-        starts = self._starts.get(whose)
-        if starts is None:
-            return deque()
-        while starts and (self.now - starts[0]).total_seconds() >= per:
-            starts.popleft()
-        if not starts:
-            del self._starts[whose]
+    def starts(self, queue: QueueName, group: str, per: float) -> list[datetime]:
+        """When tasks of a group, or of a whole queue, were taken within the last ``per`` seconds."""
+        starts = self.taken.get(queue, {}).get(group, [])
+        del starts[: sum((self.now - start).total_seconds() >= per for start in starts)]
+        if not starts and queue in self.taken:
+            self.taken[queue].pop(group, None)
         return starts
 
     def announce_workers(self) -> None:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from queue_core.backends.postgres.schema import qualified
+from queue_core.conformance.helpers import PATIENCE, claim, new_task, push_one, registered
 from queue_core.expose import Connected, connect
 from queue_core.ids import QueueName
 from queue_core.limits import Limits, Rate
 from tests.backends.postgres import connected as connection_to
-from tests.conformance.helpers import PATIENCE, claim, new_task, push_one, registered
 
 pytestmark = pytest.mark.postgres
 

@@ -7,13 +7,7 @@ from typing import Any
 import pytest
 
 from queue_core.clock import HandWoundClock
-from queue_core.expose import Connected
-from queue_core.ids import BootId, QueueName
-from queue_core.limits import Limits, Rate
-from queue_core.outcome import Deferred, Errored
-from queue_core.status import Status
-from queue_core.task import DEFAULT_QUEUE, Claim, Task, TaskChange
-from tests.conformance.helpers import (
+from queue_core.conformance.helpers import (
     BOOM,
     ME,
     PATIENCE,
@@ -34,6 +28,12 @@ from tests.conformance.helpers import (
     status_of,
     watching,
 )
+from queue_core.expose import Connected
+from queue_core.ids import BootId, QueueName
+from queue_core.limits import Limits, Rate
+from queue_core.outcome import Deferred, Errored
+from queue_core.status import Status
+from queue_core.task import DEFAULT_QUEUE, Claim, Task, TaskChange
 
 
 async def declare(connected: Connected, queue: str = DEFAULT_QUEUE, **limits: Any) -> None:

@@ -44,12 +44,16 @@ async def connect(address: Address, purpose: str, settings: Mapping[str, str] | 
 
 
 class Line:
-    """One user at a time. While the connection is broken each use tries to make it anew."""
+    """One user at a time. While the connection is broken each use tries to make it anew.
 
-    def __init__(self, address: Address, purpose: str, *, limit: float = STATEMENT_LIMIT) -> None:
+    ``limit``: seconds after which a server that does not answer is taken for lost; ``lock_limit``: those that a statement may wait for a lock.
+    """
+
+    def __init__(self, address: Address, purpose: str, *, limit: float = STATEMENT_LIMIT, lock_limit: float | None = None) -> None:
         self._address = address
         self._purpose = purpose
         self._limit = limit
+        self._lock_timeout = None if lock_limit is None else f"{lock_limit * 1_000:.0f}ms"
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
 
@@ -104,6 +108,8 @@ class Line:
                 with limited(connection, self._limit):
                     if self._address.mode == "poll":
                         async with connection.transaction():
+                            if self._lock_timeout is not None:
+                                await connection.execute(f"SET LOCAL lock_timeout = '{self._lock_timeout}'")
                             yield connection
                     else:
                         yield connection
@@ -117,7 +123,8 @@ class Line:
         if connection is not None and not connection.is_closed():
             return connection
         with explained(self._address):
-            self._connection = connection = await connect(self._address, self._purpose)
+            settings = None if self._lock_timeout is None else {"lock_timeout": self._lock_timeout}
+            self._connection = connection = await connect(self._address, self._purpose, settings)
         return connection
 
     def _drop(self, connection: Connection) -> None:

@@ -23,6 +23,8 @@ MOST_ROWS: Final = 1_000
 """How many tasks one statement stores at most, unless one caller brings more."""
 PATIENCE: Final = 5.0
 """Seconds for which a push is tried again while the server is away."""
+LOCK_LIMIT: Final = 0.05
+"""Seconds that a push may wait for the transaction of another, as one that pushed the same key, before it lets the others of its process go first."""
 _SHORTEST, _LONGEST = 0.05, 0.5
 
 
@@ -36,6 +38,12 @@ class _Push:
     """A connection broke while it was under way, so it may be stored."""
     ruled: bool = False
     """A key has rules, so its tasks are stored one by one; others do not wait for that."""
+    blocked_since: float | None = None
+    """When it was first in the way of another transaction; from then on it travels alone."""
+
+    def goes_with(self, other: "_Push") -> bool:
+        """Whether one statement may store both."""
+        return self.ruled == other.ruled and self.blocked_since is other.blocked_since is None
 
 
 class Pusher:
@@ -53,7 +61,8 @@ class Pusher:
     ) -> None:
         self._line, self._address, self._clock, self._told, self._speak = line, address, clock, told, speak
         self._courier: Courier[_Push] = Courier(self._carry)
-        self.close = self._courier.close
+        self._put_off: set[asyncio.Future[list[Pushed]]] = set()
+        """What callers wait for whose pushes are in the way of another transaction."""
 
     async def push(self, tasks: Sequence[NewTask]) -> list[Pushed]:
         """Store ``tasks``, all or none; see ``Backend.push``."""
@@ -63,6 +72,12 @@ class Pusher:
         self._courier.post(push)
         return await push.future
 
+    async def close(self) -> None:
+        """Wait until everything is carried."""
+        while self._put_off:
+            await asyncio.wait(self._put_off)
+        await self._courier.close()
+
     async def _carry(self, waiting: deque[_Push]) -> None:
         batch = _take(waiting)
         if not batch:
@@ -71,12 +86,35 @@ class Pusher:
             with explained(self._address):
                 await self._store(batch)
         except StoreUnavailable as error:
-            _fail(batch, error)
+            if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                await self._go_round(batch, error)
+            else:
+                _fail(batch, error)
         except Exception as error:
             if len(batch) == 1:
                 _fail(batch, error)
             else:
                 await self._store_one_by_one(batch)
+
+    async def _go_round(self, batch: Sequence[_Push], error: StoreUnavailable) -> None:
+        """One of ``batch`` waits for another transaction: that without keys is stored first, each of the rest alone and later."""
+        keyed = [push for push in batch if any(task.key is not None for task in push.tasks)] or batch
+        for push in keyed:
+            self._put_it_off(push, error)
+        free = deque(push for push in batch if push.blocked_since is None)
+        if free:
+            await self._carry(free)
+
+    def _put_it_off(self, push: _Push, error: StoreUnavailable) -> None:
+        """Try ``push`` again in a moment, unless it was tried for long enough."""
+        clock = asyncio.get_running_loop()
+        push.blocked_since = push.blocked_since or clock.time()
+        if clock.time() - push.blocked_since > PATIENCE:
+            _fail([push], error)
+            return
+        self._put_off.add(push.future)
+        push.future.add_done_callback(self._put_off.discard)
+        clock.call_later(_LONGEST * random.uniform(0.5, 1.0), self._courier.post, push)  # noqa: S311 - not a secret
 
     async def _store_one_by_one(self, batch: Sequence[_Push]) -> None:
         """Something in the batch cannot be stored; alone, it harms only itself."""
@@ -127,7 +165,7 @@ def _take(waiting: deque[_Push]) -> list[_Push]:
     """The next batch: what fits into one statement, and is still awaited."""
     batch: list[_Push] = []
     rows = 0
-    while waiting and (not batch or (rows + len(waiting[0].tasks) <= MOST_ROWS and waiting[0].ruled == batch[0].ruled)):
+    while waiting and (not batch or (rows + len(waiting[0].tasks) <= MOST_ROWS and waiting[0].goes_with(batch[0]))):
         push = waiting.popleft()
         if not push.future.cancelled():
             batch.append(push)

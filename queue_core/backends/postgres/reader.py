@@ -18,7 +18,9 @@ QUERY_LIMIT: Final = 2.0
 READERS: Final = 3
 """How many reads run at once."""
 WAIT_LIMIT: Final = 5.0
-"""Seconds that a read may take with all waiting for a connection."""
+"""Seconds that a read waits for a connection."""
+ANSWER_LIMIT: Final = QUERY_LIMIT + 1.0
+"""Seconds after which a connection that does not answer a read is taken for lost, however long the read waited for it."""
 IDLE: Final = 150.0
 """Seconds for which a connection is kept that nobody uses: a worker's housekeeping comes round sooner, so it has one when others are scarce."""
 _IN_A_TRANSACTION: Final = (
@@ -76,10 +78,8 @@ class Reader:
     async def _fetch(self, sql: str, bound: list[Any]) -> list[Row]:
         if self._pool is None:
             raise not_open(self._address)
-        clock = asyncio.get_running_loop()
-        deadline = clock.time() + WAIT_LIMIT
         async with self._pool.acquire(timeout=WAIT_LIMIT) as connection:
-            with limited(connection, deadline - clock.time()):
+            with limited(connection, ANSWER_LIMIT):
                 try:
                     return await self._read(connection, sql, bound)
                 except LOST_IN_BETWEEN:

@@ -20,7 +20,7 @@ from queue_core.backends.postgres.folding import Folding
 from queue_core.backends.postgres.line import Connection, Line, connect, end, not_open
 from queue_core.backends.postgres.logs import Logger
 from queue_core.backends.postgres.pulse import Pulse
-from queue_core.backends.postgres.pusher import Pusher
+from queue_core.backends.postgres.pusher import LOCK_LIMIT, Pusher
 from queue_core.backends.postgres.reader import Reader
 from queue_core.backends.postgres.schema import identity_of, is_made, migrate
 from queue_core.backends.postgres.signals import Signals
@@ -77,7 +77,7 @@ class Store:
 
     async def _connect(self) -> None:
         self._desk = Line(self.address, "desk")
-        self._pushes = Line(self.address, "pushes")
+        self._pushes = Line(self.address, "pushes", lock_limit=LOCK_LIMIT)
         self._claims, self._acks = Line(self.address, "claims"), Line(self.address, "acks")
         self.pusher = Pusher(self._pushes, self.address, self.clock_us, self._told, lambda spare: self._signals.speak(spare))
         self.logger = Logger(self._acks, self.clock_us, self._told)

@@ -1,8 +1,12 @@
 """What goes wrong with a server is said in one sentence with a cure, and only what may be stored is taken for stored."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+import asyncpg
 import pytest
 
 from queue_core.backends.postgres import pusher, reader
@@ -105,3 +109,83 @@ async def test_a_store_whose_closing_is_cancelled_leaves_no_connection_behind(po
     await store.backend.close()
     assert [line._connection for line in (here._desk, here._pushes, here._claims, here._acks)] == [None] * 4
     assert not here._signals._background
+
+
+async def test_a_push_whose_key_is_in_an_open_transaction_lets_the_others_go_first(postgres_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pusher, "PATIENCE", 1.0)
+    async with opened(postgres_store) as store, holding_key(postgres_store, store, "K3"):
+        same = [asyncio.ensure_future(store.backend.push([new_task(key="K3")])) for _ in range(3)]
+        others = [asyncio.ensure_future(store.backend.push([new_task(key=key)])) for key in (None, "K4", None)]
+        for [pushed] in await asyncio.gather(*others):
+            assert pushed.created
+        assert not any(push.done() for push in same)
+        for refused in await asyncio.gather(*same, return_exceptions=True):
+            assert isinstance(refused, StoreUnavailable)
+            assert "another session holds a lock" in str(refused)
+
+
+@pytest.mark.parametrize("mode", ["listen", "poll"])
+async def test_a_push_whose_key_becomes_free_is_stored_or_finds_its_twin(postgres_store: str, mode: str) -> None:
+    async with opened(f"{postgres_store}&mode={mode}" if "?" in postgres_store else f"{postgres_store}?mode={mode}") as store:
+        async with holding_key(postgres_store, store, "K3") as first:
+            waiting = asyncio.ensure_future(store.backend.push([new_task(key="K3")]))
+            [other] = await store.backend.push([new_task()])
+            assert other.created
+            assert not waiting.done()
+            await first.commit()
+        [pushed] = await asyncio.wait_for(waiting, PATIENCE)
+        assert not pushed.created
+
+
+async def test_closing_waits_for_a_push_that_waits_for_a_key(postgres_store: str) -> None:
+    async with opened(postgres_store) as store, holding_key(postgres_store, store, "K3") as first:
+        waiting = asyncio.ensure_future(store.backend.push([new_task(key="K3")]))
+        await store.backend.push([new_task()])
+        closing = asyncio.ensure_future(store.backend.close())
+        await asyncio.sleep(0)
+        await first.commit()
+        await asyncio.wait_for(closing, PATIENCE)
+        assert not (await waiting)[0].created
+
+
+async def test_a_read_has_its_whole_time_however_long_it_waited_for_a_connection(postgres_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def noted(connection: object, seconds: float) -> contextlib.AbstractContextManager[None]:
+        given.append(seconds)
+        return contextlib.nullcontext()
+
+    async with opened(postgres_store) as store:
+        pool = store.backend._store.here._reader._pool
+        taken = [await pool.acquire() for _ in range(reader.READERS)]
+        monkeypatch.setattr(reader, "limited", noted)
+        waiting = asyncio.ensure_future(store.expose.counts())
+        await asyncio.sleep(0.2)
+        for connection in taken:
+            await pool.release(connection)
+        await waiting
+    assert given == [reader.ANSWER_LIMIT]
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Connected]:
+    store = connect(url)
+    await store.backend.open()
+    try:
+        yield store
+    finally:
+        await store.backend.close()
+
+
+@asynccontextmanager
+async def holding_key(url: str, store: Connected, key: str) -> AsyncIterator[Any]:
+    """A transaction, not yet committed, that pushed a task with this key into a queue that is known."""
+    await store.backend.push([new_task()])
+    connection: Any = await asyncpg.connect(url.partition("?")[0])
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await store.backend.push_in(connection, [new_task(key=key)])
+        yield transaction
+    finally:
+        await connection.close()

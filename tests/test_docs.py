@@ -124,6 +124,26 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
+def test_links_to_a_part_of_a_page_find_it(document: Path) -> None:
+    for path, part in re.findall(r"\]\(([^)\s#:]*)#([^)\s]+)\)", document.read_text()):
+        page = document.parent / path if path else document
+        assert part in anchors(page), f"{document.name} links to {path}#{part}, and there is {', '.join(sorted(anchors(page)))}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of its headings, as links write them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    listed = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)\s#]+)\)", index.read_text())}
+    assert {page for page in PAGES if page.is_relative_to(index.parent)} - listed == {index}
+    assert (ROOT / "README.md").read_text().count("](docs/README.md)") == 1
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
 def test_commands_in_running_text_exist(document: Path) -> None:
     known = {command.split()[0] for command in commands()} | {"--help", "--version"}
     for command in re.findall(r"`prinia ([^`\s]+)", document.read_text()):

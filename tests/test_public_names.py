@@ -8,10 +8,13 @@ import pytest
 
 import board
 import queue_core
+import queue_core.testing
+from board.api.endpoints import ACTIONS, QUESTIONS
+from queue_core.schemes import BUILT_IN
 from tests.cli.commands import commands
 
 REFERENCE = (Path(__file__).parent.parent / "docs" / "reference.md").read_text()
-PUBLIC = [(module, name) for module in (queue_core, board) for name in module.__all__]
+PUBLIC = [(module, name) for module in (queue_core, queue_core.testing, board) for name in module.__all__]
 
 
 @pytest.mark.parametrize(("module", "name"), PUBLIC, ids=lambda value: value if isinstance(value, str) else value.__name__)
@@ -39,3 +42,13 @@ def test_public_methods_have_docstrings_and_types(name: str) -> None:
 @pytest.mark.parametrize("command", commands())
 def test_a_command_is_in_the_reference(command: str) -> None:
     assert f"prinia {command}" in REFERENCE
+
+
+@pytest.mark.parametrize("request_line", [*(f"GET {path}" for path, _ in QUESTIONS), *(f"{method} {path}" for method, path, _ in ACTIONS)])
+def test_a_request_of_the_api_is_in_the_reference(request_line: str) -> None:
+    assert f"`{request_line}`" in REFERENCE
+
+
+@pytest.mark.parametrize("scheme", sorted(BUILT_IN))
+def test_a_scheme_of_store_urls_is_in_the_reference(scheme: str) -> None:
+    assert f"| `{scheme}://" in REFERENCE or scheme == "postgres"  # another spelling of postgresql

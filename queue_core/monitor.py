@@ -45,8 +45,10 @@ class Monitor:
     Raises InvalidValue for settings that break a rule.
 
     >>> monitor = Monitor(shutdown_timeout=30, should_restart=lambda name, error, run: run < 5)
-    >>> monitor.register(lambda run: app.worker(queues=["email"]), name="email")  # doctest: +SKIP
-    >>> await monitor.run(signals=True)  # doctest: +SKIP
+    >>> monitor.register(lambda run: app.worker(queues=["email"]), name="email")
+    >>> task = await greet.push("Ada")
+    >>> await monitor.run_until(task.result())
+    'Hello, Ada.'
     """
 
     def __init__(
@@ -81,6 +83,9 @@ class Monitor:
         """Run what ``factory`` makes, under ``name``; at once if the monitor runs. The factory is called before each run, with its index.
 
         Raises InvalidValue for a name that is taken.
+
+        >>> monitor = Monitor()
+        >>> monitor.register(lambda run: app.worker(f"email-{run}", queues=["email"]), name="email")
         """
         check_name("name", name)
         if name in self._members:
@@ -90,13 +95,25 @@ class Monitor:
             self._start(member)
 
     def add(self, worker: Worker) -> None:
-        """Run ``worker`` itself, again and again; as ``register`` with a factory that always gives it."""
+        """Run ``worker`` itself, again and again; as ``register`` with a factory that always gives it.
+
+        >>> monitor = Monitor()
+        >>> monitor.add(app.worker("email-1"))
+        >>> list(monitor.workers)
+        ['email-1']
+        """
         self.register(lambda _: worker, name=worker.name)
 
     async def remove(self, name: str) -> None:
         """Stop the worker called ``name`` gracefully, wait for that, and take care of it no more. What its last run raised is raised here.
 
         Raises InvalidValue when there is none.
+
+        >>> monitor = Monitor()
+        >>> monitor.add(app.worker("email-1"))
+        >>> await monitor.remove("email-1")
+        >>> list(monitor.workers)
+        []
         """
         member = self._members.get(name)
         if member is None:
@@ -117,6 +134,13 @@ class Monitor:
 
         Without any worker it waits for one to be registered. Raises an ExceptionGroup of the errors of workers that were given up, each with a note
         that names the worker, once all have ended; WorkerStateError when it runs already.
+
+        >>> monitor = Monitor(on_event=lambda event: monitor.stop() if isinstance(event, Idle) else None)
+        >>> monitor.add(app.worker())
+        >>> task = await greet.push("Ada")
+        >>> await monitor.run()
+        >>> await task.status()
+        <Status.DONE: 'Done'>
         """
         if self._running:
             raise WorkerStateError("The monitor runs already. Make another Monitor, or register the workers with this one.")
@@ -135,6 +159,12 @@ class Monitor:
         """Run until ``until`` is done, then stop gracefully. ``until`` may be a function of the monitor.
 
         Returns or raises what ``until`` does; raises what ``run`` raises, and WorkerStateError when all workers ended before.
+
+        >>> monitor = Monitor()
+        >>> monitor.add(app.worker())
+        >>> task = await greet.push("Ada")
+        >>> await monitor.run_until(task.result())
+        'Hello, Ada.'
         """
         waiting = asyncio.ensure_future(until(self) if callable(until) else until)
         working = asyncio.ensure_future(self.run())
@@ -151,7 +181,14 @@ class Monitor:
         return waiting.result()
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Stop all workers gracefully, and at once when the shutdown timeout is over, or now. Of no effect when it does not run."""
+        """Stop all workers gracefully, and at once when the shutdown timeout is over, or now. Of no effect when it does not run.
+
+        >>> async def stop(monitor: Monitor) -> None:
+        ...     monitor.stop()
+        >>> monitor = Monitor()
+        >>> monitor.add(app.worker())
+        >>> await monitor.run_until(stop)
+        """
         self._stopping = True
         self._at_once = self._at_once or at_once
         self._bell.ring()
@@ -171,13 +208,26 @@ class Monitor:
     # --- events --------------------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
-        """Call ``listener`` with every event of every worker from now on; as ``Worker.listen``."""
+        """Call ``listener`` with every event of every worker from now on; as ``Worker.listen``.
+
+        >>> monitor = Monitor()
+        >>> monitor.listen(lambda event: print(event.task.name, event.ack.status) if isinstance(event, TaskEnded) else None)
+        >>> monitor.add(app.worker())
+        >>> task = await greet.push("Ada")
+        >>> ended = await monitor.run_until(task.result())
+        greet Done
+        """
         self._announcer.add(listener)
         for member in self._members.values():
             member.tell()
 
     def unlisten(self, listener: Listener) -> None:
-        """Tell ``listener`` nothing more. Raises InvalidValue when it does not listen."""
+        """Tell ``listener`` nothing more. Raises InvalidValue when it does not listen.
+
+        >>> monitor = Monitor()
+        >>> monitor.listen(print)
+        >>> monitor.unlisten(print)
+        """
         self._announcer.remove(listener)
 
     # --- inside ----------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ import queue_core.events
 import queue_core.middleware
 import queue_core.polling
 import queue_core.testing
-from queue_core import App, TaskDefinition, TaskHandle, Worker
+from queue_core import App, Monitor, TaskDefinition, TaskHandle, Worker
 from tests.docstrings import Docstring, docstrings, home_of, names_of
 
 DOCSTRINGS: Final = {(each.module, each.name): each for each in docstrings()}
@@ -39,7 +39,7 @@ PUBLIC: Final[list[ModuleType]] = [
 NAMES: Final = sorted({home_of(module, name) for module in PUBLIC for name in names_of(module)})
 METHODS: Final = sorted(
     (kind.__module__, f"{kind.__name__}.{name}")
-    for kind in (App, TaskDefinition, TaskHandle, Worker)
+    for kind in (App, Monitor, TaskDefinition, TaskHandle, Worker)
     for name, method in vars(kind).items()
     if not name.startswith("_") and inspect.isfunction(inspect.unwrap(method))
 )

@@ -244,6 +244,10 @@ class App:
 
         They are stored when a worker of this app starts, or the app is used, and replace those before; see ``Limits`` for what each means. A queue
         that is not declared keeps those it has. Raises InvalidValue for a value that breaks a rule.
+
+        >>> limits = app.queue("email", concurrency=5, rate=Rate(10, per=60))
+        >>> limits.concurrency
+        5
         """
         check_name("queue", name)
         limits = Limits(concurrency=concurrency, rate=rate, group_concurrency=group_concurrency, group_rate=group_rate, ordered=ordered)
@@ -295,13 +299,13 @@ class App:
         ...     print(app.url)
         memory://
         """
-        before = self.url, self.backend, self.expose, self._loops
+        before = self.url, self.backend, self.expose, self._loops, self._undeclared
         connected = connect(url, codecs=self._codecs, **options)
-        self.url, self.backend, self.expose, self._loops = url, connected.backend, connected.expose, Loops()
+        self.url, self.backend, self.expose, self._loops, self._undeclared = url, connected.backend, connected.expose, Loops(), dict(self.limits)
         try:
             yield self
         finally:
-            self.url, self.backend, self.expose, self._loops = before
+            self.url, self.backend, self.expose, self._loops, self._undeclared = before
 
     # --- scheduling ----------------------------------------------------------------------------------
 

@@ -366,3 +366,11 @@ async def test_an_app_is_stored_elsewhere_within_a_block_and_where_it_was_after_
         assert [task.id for task in await drain(stored_app)] == [inside.id]
     assert [task.arguments for task in await pushed(stored_app)] == [{"n": 1}]
     assert stored_app.url != "memory://" or await note.push(3)
+
+
+async def test_the_limits_of_queues_hold_on_the_other_store_too(app: App) -> None:
+    limits = app.queue("email", concurrency=1)
+    async with app:
+        with app.stored_in("memory://"):
+            await app.open()
+            assert [queue.limits for queue in await app.expose.list_queues() if queue.name == "email"] == [limits]

@@ -67,7 +67,8 @@ async def test_a_retried_task_without_its_key_runs_beside_the_one_that_has_it(co
 
 
 async def test_two_of_one_key_in_one_push_are_one_task_under_every_rule(connected: Connected) -> None:
-    for rule in ({"unique": "live"}, {"unique": 60}, {"debounce": 60}):
+    rules: list[dict[str, Any]] = [{"unique": "live"}, {"unique": 60}, {"debounce": 60}]
+    for rule in rules:
         first, second = await connected.backend.push([new_task(key=str(rule), **rule), new_task(key=str(rule), **rule)])
         assert (first.created, second.created) == (True, False)
         assert first.task.id == second.task.id

@@ -53,7 +53,7 @@ def _with(tx: Transaction, entry: Entry, queue: QueueName, limits: Limits) -> En
 def _held_of_queue(tx: Transaction, queue: QueueName) -> int:
     row = tx.row("held_of_queue", queue=queue)
     moved = sum(tx.tally.counts.get((queue, status), 0) for status in (Status.QUEUED, Status.RUNNING))
-    return moved + ((row and row[0]) or 0)
+    return moved + (row[0] or 0 if row else 0)
 
 
 def _take_turns(tx: Transaction, queue: QueueName, limits: Limits) -> None:

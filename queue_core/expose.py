@@ -163,7 +163,7 @@ class QueueInfo:
     """Of the Pending: how many wait for a later time. Exact up to ``COUNT_CAP``; that value means as many or more."""
     pause: Pause | None
     oldest_due: datetime | None
-    """``run_at`` of the due task that waits longest."""
+    """``run_at`` of the due task that waits longest. Of those that limits hold back, the most urgent ones of a thousand groups are looked at."""
     workers: tuple[str, ...]
     """Names of the living workers that serve it."""
     slots: int

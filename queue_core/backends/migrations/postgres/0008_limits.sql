@@ -6,9 +6,6 @@ CREATE INDEX tasks_group ON prinia_tasks (queue, group_name, stage, seq) WHERE g
 -- What is held back of a group, in claim order.
 CREATE INDEX tasks_held ON prinia_tasks (queue, group_name, (- priority), run_at, seq) WHERE stage = 3;
 
--- Since when the oldest of what is held back is due.
-CREATE INDEX tasks_held_since ON prinia_tasks (queue, run_at) WHERE stage = 3;
-
 -- The groups that a claim is to look at, and from when on. Nobody waits for a row here: a group may be named more than once.
 CREATE TABLE prinia_turns (
   due_at bigint NOT NULL,

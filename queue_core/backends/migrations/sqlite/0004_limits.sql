@@ -6,9 +6,6 @@ CREATE INDEX prinia_tasks_group ON prinia_tasks (queue, group_name, stage, seq) 
 -- What is held back of a group, in claim order.
 CREATE INDEX prinia_tasks_held ON prinia_tasks (queue, group_name, priority DESC, run_at, seq) WHERE stage = 3;
 
--- Since when the oldest of what is held back is due.
-CREATE INDEX prinia_tasks_held_since ON prinia_tasks (queue, run_at) WHERE stage = 3;
-
 -- The groups that a claim is to look at, and from when on.
 CREATE TABLE prinia_turns (
   queue TEXT NOT NULL,

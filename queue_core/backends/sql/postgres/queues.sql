@@ -1,5 +1,6 @@
 -- Queues with their pause, how many Pending tasks wait for later, and since when the oldest due one waits.
 -- The due ones are looked for priority by priority through the claim index, so that a backlog costs nothing.
+-- What limits hold back is looked for in a thousand groups, in each among its most urgent tasks.
 SELECT
   queue.name,
   queue.paused_by,
@@ -38,11 +39,34 @@ SELECT
     )
   ) AS oldest_unpromoted,
   (
-    SELECT min(held.run_at)
-    FROM prinia_tasks AS held
-    WHERE held.stage = 3
-      AND held.queue = queue.name
-      AND held.run_at <= :now
+    WITH RECURSIVE named (name) AS (
+      SELECT (
+        SELECT min(first.group_name)
+        FROM prinia_tasks AS first
+        WHERE first.stage = 3
+          AND first.queue = queue.name
+      )
+      UNION ALL
+      SELECT (
+        SELECT min(next.group_name)
+        FROM prinia_tasks AS next
+        WHERE next.stage = 3
+          AND next.queue = queue.name
+          AND next.group_name > named.name
+      )
+      FROM named
+      WHERE named.name IS NOT NULL
+    )
+    SELECT min((
+      SELECT held.run_at
+      FROM prinia_tasks AS held
+      WHERE held.stage = 3
+        AND held.queue = queue.name
+        AND held.group_name = named.name
+      ORDER BY (- held.priority), held.run_at
+      LIMIT 1
+    ))
+    FROM (SELECT name FROM named LIMIT 1000) AS named
   ) AS oldest_held,
   queue.concurrency,
   queue.rate_n,

@@ -58,9 +58,7 @@ class Claimer:
         self._remember(boot, leased, limit)
         if end["overdue"]:
             with contextlib.suppress(PriniaError):  # the housekeeping does it too
-                await self._expire()
-            if limits is not None and len(leased) < limit:
-                return Claims([_rows.claim(row) for row in leased], 0.0)  # what has expired may have been in the way of others
+                await self._expire()  # and where that makes room in a group, workers are woken
         tasks = [_rows.claim(row) for row in leased]
         if low is not None and len(tasks) < limit:
             return Claims(tasks, 0.0)  # look at once, at all of it

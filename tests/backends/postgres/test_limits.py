@@ -3,14 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from queue_core.backends.postgres.schema import qualified
-from queue_core.conformance.helpers import PATIENCE, claim, new_task, push_one, registered
+from queue_core.conformance.helpers import PATIENCE, claim, new_task, push_one, registered, settle_down
 from queue_core.expose import Connected, connect
 from queue_core.ids import QueueName
 from queue_core.limits import Limits, Rate
+from queue_core.task import DEFAULT_QUEUE
 from tests.backends.postgres import connected as connection_to
 
 pytestmark = pytest.mark.postgres
@@ -72,3 +74,15 @@ async def test_a_push_that_is_not_committed_keeps_nobody_waiting_and_is_not_forg
         await undone.commit()
     [held] = await claim(store, boot)
     assert held.id == later.task.id
+
+
+async def test_the_end_of_an_expired_task_wakes_workers_for_those_behind_it(store: Connected) -> None:
+    await store.backend.declare(QueueName("default"), Limits(ordered=True))
+    await push_one(store, group="a", expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    later = await push_one(store, group="a")
+    boot = await registered(store)
+    async with store.backend.wakeups(boot, [DEFAULT_QUEUE]) as wakeups:
+        await settle_down(wakeups)
+        assert await claim(store, boot) == []
+        assert await wakeups.wait(PATIENCE)
+    assert [each.id for each in await claim(store, boot)] == [later.id]

@@ -4,9 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import asyncpg
 import pytest
 
+from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.schema import qualified
 from queue_core.conformance.helpers import PATIENCE, claim, new_task, push_one, registered, settle_down
 from queue_core.expose import Connected, connect
@@ -31,8 +34,9 @@ async def store(postgres_store: str) -> AsyncIterator[Connected]:
 
 
 @pytest.mark.parametrize("limits", [Limits(group_concurrency=3), Limits(ordered=True), Limits(group_rate=Rate(3, per=60))], ids=str)
-async def test_a_claim_does_not_walk_over_what_is_held_back(store: Connected, limits: Limits) -> None:
-    queue = QueueName("mail")
+async def test_a_claim_does_not_walk_over_what_is_held_back(fresh_postgres_store: str, limits: Limits) -> None:
+    store, queue = connect(fresh_postgres_store), QueueName("mail")
+    await store.backend.open()
     for _ in range(BACKLOG // 10_000):
         await store.backend.push([new_task(queue=queue, group="big") for _ in range(10_000)])
     boot = await registered(store, queues=(queue,))
@@ -40,12 +44,18 @@ async def test_a_claim_does_not_walk_over_what_is_held_back(store: Connected, li
     assert len(await claim(store, boot, queue, limit=50)) == (limits.at_once or 3)
     address = store.backend._store.address
     async with connection_to(address) as connection:
-        for _ in range(2):  # the first time, the catalogue is read too
-            await connection.execute(qualified("SELECT prinia_turn(ARRAY['mail'], ARRAY['big'], 0)", address.schema))
-            asked = f"SELECT * FROM prinia_claim(NULL, '{boot}', ARRAY['mail'], NULL, 50, 50, NULL, NULL, NULL)"
-            [answer] = json.loads(await connection.fetchval(qualified(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked}", address.schema)))
-    assert answer["Plan"]["Actual Rows"] == 2
-    assert answer["Plan"]["Shared Hit Blocks"] + answer["Plan"]["Shared Read Blocks"] < PAGES
+        touched = [await pages_of_a_claim(connection, address, boot) for _ in range(4)]
+    assert min(touched) < PAGES, "the first time, and after the server has looked at the tables, the catalogue is read too"
+    await store.backend.close()
+
+
+async def pages_of_a_claim(connection: "asyncpg.Connection[Any]", address: Address, boot: str) -> int:
+    """How many pages a claim touches that has to look at the group and finds it full."""
+    await connection.execute(qualified("SELECT prinia_turn(ARRAY['mail'], ARRAY['big'], 0)", address.schema))
+    asked = f"SELECT * FROM prinia_claim(NULL, '{boot}', ARRAY['mail'], NULL, 50, 50, NULL, NULL, NULL)"
+    [answer] = json.loads(await connection.fetchval(qualified(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked}", address.schema)))
+    assert answer["Plan"]["Actual Rows"] == 2, "the two rows that say how it ended"
+    return int(answer["Plan"]["Shared Hit Blocks"] + answer["Plan"]["Shared Read Blocks"])
 
 
 async def test_a_row_that_another_transaction_holds_keeps_no_claim_waiting(store: Connected) -> None:

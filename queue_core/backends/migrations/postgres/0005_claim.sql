@@ -216,7 +216,7 @@ BEGIN
     SELECT FROM prinia_tasks AS late
     WHERE late.expires_at <= moment
       AND late.expires_at IS NOT NULL
-      AND late.stage IN (0, 1)
+      AND late.stage IN (0, 1, 3)
   );
   id := NULL;
   RETURN NEXT;

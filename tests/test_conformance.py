@@ -91,7 +91,7 @@ def test_without_a_store_it_says_how_to_name_one(tmp_path: Path) -> None:
 
 def test_a_pytest_that_does_not_run_it_does_not_import_it(tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text("import sys\ndef test_own():\n    assert 'queue_core' not in sys.modules\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "board.pytest_plugin", "test_own.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:prinia", "-p", "board.pytest_plugin", "test_own.py"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")} | {"PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stdout + ran.stderr

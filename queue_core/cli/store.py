@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from queue_core.cli.failure import UsageError
-from queue_core.expose import Actor, Connected, Expose, connect
+from queue_core.errors import StoreMissing
+from queue_core.expose import Actor, Connected, Expose, connect, without_password
 
 if TYPE_CHECKING:
     from queue_core.app import App
@@ -30,7 +31,7 @@ def named(args: argparse.Namespace) -> str:
 def connection(store: str, *, create: bool = False) -> Connected:
     """Both contracts of ``store``, not yet opened. ``create``: it may be made where there is none.
 
-    Raises UsageError for what is not a store. Not inside a running event loop.
+    Raises UsageError for what is not a store, StoreMissing. Not inside a running event loop.
     """
     app = app_named(store)
     if app is not None:
@@ -40,6 +41,8 @@ def connection(store: str, *, create: bool = False) -> Connected:
     if not can.cross_process and not can.persistent:
         scheme = store.partition("://")[0]
         raise UsageError(f"{scheme}:// lives inside one process, and this is another one. Use sqlite:///tasks.db to share a store.")
+    if not create and is_missing(store):  # told before anything is served or examined
+        raise StoreMissing(sqlite_file(store) or connected.expose.location, without_password(store))
     return connected
 
 

@@ -43,7 +43,7 @@ def line(outsider: Outsider) -> Iterator[Line]:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """All limits are tenths of what they are."""
     monkeypatch.setattr(connections, "CONNECT_LIMIT", 0.5)
-    monkeypatch.setattr(connections.Line.__init__, "__kwdefaults__", {"limit": 0.5})
+    monkeypatch.setattr(connections.Line.__init__, "__kwdefaults__", {"limit": 0.5, "lock_limit": None})
     monkeypatch.setattr(pulse, "BEAT_LIMIT", 0.4)
     monkeypatch.setattr(reader, "WAIT_LIMIT", 0.5)
     monkeypatch.setattr(pusher, "PATIENCE", 0.5)

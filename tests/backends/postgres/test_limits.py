@@ -21,7 +21,7 @@ from tests.backends.postgres import connected as connection_to
 pytestmark = pytest.mark.postgres
 
 BACKLOG = 50_000
-PAGES = 400
+PAGES = 1_000
 """How many pages of 8 KiB a claim may touch; the backlog takes several times as many, and its indexes too."""
 
 

@@ -556,6 +556,7 @@ class Watch(Protocol):
     def watch(self) -> AsyncIterator[frozenset[Topic]]:
         """Yield what changed since the last yield, in any process, soon after it was committed. May say too much, never too little.
 
+        Begins with ``ALL_TOPICS`` as soon as it listens: whoever reads after that misses nothing.
         Ends when the store is closed; while the store is unavailable it waits, then says ``ALL_TOPICS``.
         """
         ...

@@ -29,11 +29,13 @@ def events(hub: Hub, ask: Ask) -> Response:
 
 async def _lines(hub: Hub, ask: Ask) -> AsyncIterator[bytes]:
     journal = Journal(ask)
-    await journal.look()
-    yield b": listening\n\n"
     async for _ in hub.changes():
-        for entry in await journal.look():
-            yield b"data: %b\n\n" % msgspec.json.encode(entry)
+        if not journal.begun:
+            await journal.begin()
+            yield b": listening\n\n"
+        else:
+            for entry in await journal.look():
+                yield b"data: %b\n\n" % msgspec.json.encode(entry)
 
 
 class Journal:
@@ -42,18 +44,22 @@ class Journal:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._known: dict[TaskId, tuple[Status, int]] = {}
-        self._begun = False
+        self.begun = False
+
+    async def begin(self) -> None:
+        """Take what is there for known."""
+        await self.look()
+        self.begun = True
 
     async def look(self) -> list[dict[str, Any]]:
-        """Log lines of what changed since the last look; none at the first."""
+        """Log lines of what changed since the last look."""
         page = await self._ask.store.list_tasks(TaskFilter(), limit=NEWEST)
         newest = {task.id: task for task in page.tasks}
         alive = [id for id, (status, _) in self._known.items() if not status.is_final and id not in newest]
         tasks = [*await self._ask.store.summaries(alive[-FOLLOWED:]), *reversed(page.tasks)]
         changed = [task for task in tasks if self._known.get(task.id) != (task.status, task.attempts)]
         self._known = {task.id: (task.status, task.attempts) for task in tasks}
-        begun, self._begun = self._begun, True
-        return [self._line(task) for task in changed] if begun else []
+        return [self._line(task) for task in changed]
 
     def _line(self, task: TaskSummary) -> dict[str, Any]:
         error = redacted_text(task.name, task.error, self._ask.redact)

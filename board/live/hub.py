@@ -56,7 +56,7 @@ class Hub:
             self._leave(key, view, subscriber)
 
     async def changes(self) -> AsyncIterator[frozenset[Topic]]:
-        """What changes in the store, one at a time, gathered while the reader is busy."""
+        """What changes in the store, gathered while the reader is busy: everything at first, so that a reader who looks then misses nothing."""
         ear = Ear()
         self._ears.add(ear)
         self._start_watching()
@@ -151,11 +151,12 @@ class Hub:
 
 
 class Ear:
-    """Gathers what changed until somebody asks."""
+    """Gathers what changed until somebody asks; at first that is everything."""
 
     def __init__(self) -> None:
         self._topics: set[Topic] = set()
         self._wake = asyncio.Event()
+        self.hear(frozenset({ALL_TOPICS}))
 
     def hear(self, topics: frozenset[Topic]) -> None:
         """Remember what changed."""

@@ -182,6 +182,7 @@ async def test_closing_in_an_event_loop_that_opened_nothing_changes_nothing(conn
 async def test_closing_in_one_event_loop_ends_what_waits_there_and_nowhere_else(connected: Connected) -> None:
     task = await push_one(connected)
     watching, waiting = connected.expose.watch(), connected.backend.wait_for([task.id])
+    await anext(watching)
     told, ended = asyncio.ensure_future(anext(watching)), asyncio.ensure_future(anext(waiting))
 
     async def visit() -> None:

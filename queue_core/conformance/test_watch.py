@@ -26,7 +26,7 @@ from queue_core.conformance.helpers import (
     soon,
     watching,
 )
-from queue_core.expose import Connected
+from queue_core.expose import ALL_TOPICS, Connected
 from queue_core.task import Claim, Task
 
 Act = Callable[[Connected, Claim], Awaitable[object]]
@@ -134,13 +134,18 @@ async def test_changes_reach_every_connection(connected: Connected, another: Con
             await seen.wait_for("queue:from here", "queue:from there")
 
 
+async def test_a_watch_begins_with_everything_as_soon_as_it_listens(connected: Connected) -> None:
+    watch = connected.expose.watch()
+    assert await soon(watch) == {ALL_TOPICS}
+    await push_one(connected, queue="mail")
+    while not {"queue:mail", ALL_TOPICS} & await soon(watch):
+        pass
+
+
 async def test_a_watcher_who_is_slow_misses_nothing(connected: Connected) -> None:
     topics: set[str] = set()
     watch = connected.expose.watch()
-    first = asyncio.ensure_future(anext(watch))
-    while not first.done():
-        await push_one(connected, queue="probe")
-        await asyncio.wait([first], timeout=0.01)
+    await soon(watch)
     for number in range(20):
         await connected.backend.push([new_task(queue=f"q{number}")])
     while not topics >= {f"queue:q{number}" for number in range(20)} and "*" not in topics:
@@ -154,8 +159,6 @@ async def test_a_watch_ends_when_the_store_is_closed(connected: Connected, anoth
 
     began = asyncio.Event()
     task = asyncio.create_task(look())
-    while not began.is_set():
-        await push_one(connected)
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(began.wait(), PATIENCE)
     await another.expose.close()
     await asyncio.wait_for(task, PATIENCE)

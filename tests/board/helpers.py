@@ -111,6 +111,13 @@ class Reader:
         async with asyncio.timeout(PATIENCE):
             await self._begun.wait()
 
+    async def comment(self) -> str:
+        """The next message, which is a comment."""
+        async with asyncio.timeout(PATIENCE):
+            text = await self._chunks.get()
+        assert text.startswith(":"), text
+        return text.strip(": \n")
+
     async def event(self) -> tuple[str, str]:
         """The next event: its name and its data."""
         async with asyncio.timeout(PATIENCE):

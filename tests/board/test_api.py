@@ -1,6 +1,5 @@
 """The JSON API: the seed board's routes and shapes, errors as sentences, and Prinia's own routes."""
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -232,7 +231,7 @@ async def test_health_tells_when_a_worker_last_took_a_task(client: httpx2.AsyncC
 async def test_events_tell_how_tasks_change(board: Board, connected: Connected) -> None:
     old = await push(connected)
     async with reading(board, f"{V1}/events") as reader:
-        await asyncio.wait_for(reader.begun(), 5)
+        assert await reader.comment() == "listening"
         await connected.expose.kill([old.id], actor=Actor(name="olga"))
         entry = json.loads(await reader.until(old.id))
         assert set(entry) == {"span", "level", "timestamp", "target", "fields"}

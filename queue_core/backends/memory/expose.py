@@ -13,6 +13,7 @@ from queue_core.backends.memory.session import Session
 from queue_core.backends.memory.state import State
 from queue_core.codec import Codec
 from queue_core.expose import (
+    ALL_TOPICS,
     Action,
     Actor,
     AuditEntry,
@@ -253,6 +254,7 @@ class MemoryExpose:
     async def watch(self) -> AsyncIterator[frozenset[Topic]]:
         """Yield what changed, until the store is closed."""
         with self._session.listening(Bell(), None) as bell:
+            yield frozenset({ALL_TOPICS})
             while not bell.closed:
                 changed = await bell.wait()
                 if changed:

@@ -13,6 +13,7 @@ from queue_core.backends.relational.transaction import Store
 from queue_core.clock import from_us, to_us
 from queue_core.codec import Codec
 from queue_core.expose import (
+    ALL_TOPICS,
     Action,
     Actor,
     AuditEntry,
@@ -221,6 +222,7 @@ class RelationalExpose(Generic[S]):
         """Yield what changed, until the store is closed."""
         self._store.check_open()
         with Watcher(self._store.hub) as watcher:
+            yield frozenset({ALL_TOPICS})
             while not watcher.closed:
                 if topics := await watcher.wait():
                     yield topics

@@ -111,10 +111,9 @@ async def test_a_push_elsewhere_is_seen_by_watchers_with_its_topic(link: str, ur
     store = connect(url)
     await store.backend.open()
     watch = store.expose.watch()
-    first = asyncio.ensure_future(anext(watch))
-    await asyncio.sleep(0)
+    await anext(watch)
     await python(PUSH, url, "letters")
-    seen = set(await asyncio.wait_for(first, PATIENCE))
+    seen = set(await asyncio.wait_for(anext(watch), PATIENCE))
     while queue_topic("letters") not in seen:
         seen |= await asyncio.wait_for(anext(watch), PATIENCE)
     await store.backend.close()
@@ -123,6 +122,7 @@ async def test_a_push_elsewhere_is_seen_by_watchers_with_its_topic(link: str, ur
 async def test_somebodys_own_sql_wakes_workers_and_watchers(connected: Connected, path: Path) -> None:
     async with connected.backend.wakeups(new_boot_id(), ["default"]) as wakeups:
         watch = connected.expose.watch()
+        await anext(watch)
         first = asyncio.ensure_future(anext(watch))
         while await wakeups.wait(0.05):
             pass
@@ -136,10 +136,9 @@ async def test_somebodys_own_sql_wakes_workers_and_watchers(connected: Connected
 
 async def test_one_commit_is_told_once(connected: Connected) -> None:
     watch = connected.expose.watch()
-    first = asyncio.ensure_future(anext(watch))
-    await asyncio.sleep(0)
+    await anext(watch)
     await connected.backend.push([new_task()])
-    seen = set(await asyncio.wait_for(first, PATIENCE))
+    seen = set(await asyncio.wait_for(anext(watch), PATIENCE))
     again = asyncio.ensure_future(anext(watch))
     done, _ = await asyncio.wait([again], timeout=2 * signals.SLOW_POLL)
     assert queue_topic("default") in seen

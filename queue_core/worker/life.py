@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import TypeVar
 
@@ -19,7 +19,6 @@ from queue_core.inject import Ending
 from queue_core.middleware import middleware_name
 from queue_core.outage import Outage
 from queue_core.outcome import Released, settle
-from queue_core.schedule import Schedule
 from queue_core.task import Claim
 from queue_core.worker.acker import Acker
 from queue_core.worker.announcer import Announcer
@@ -77,7 +76,6 @@ class Life:
         side_work: SideWork,
         quota: Quota,
         outgrown: Callable[[int], None],
-        schedules: Sequence[Schedule],
         version: str,
     ) -> None:
         self.boot = new_boot_id()
@@ -102,7 +100,7 @@ class Life:
         self._housekeeping = Housekeeping(
             backend, rescue_every=settings.lease_ttl / 3, every=settings.housekeeping, retention=settings.retention, report=self._trouble
         )
-        self._scheduler = Scheduler(backend, schedules, every=settings.housekeeping, report=self._trouble)
+        self._scheduler = Scheduler(backend, every=settings.housekeeping, caught_up=self._fetcher.look, report=self._trouble)
         watchdog = Watchdog(self._loop, running, worker=settings.name, patience=min(PATIENCE, settings.lease_ttl / 3))
         self._heartbeat = Heartbeat(
             backend, every=settings.heartbeat_every, describe=self._describe, answered=self._answered, watch=watchdog.watch
@@ -113,7 +111,6 @@ class Life:
         async with contextlib.AsyncExitStack() as stack:
             if self._settings.wakeups:
                 await stack.enter_async_context(self._wakeups)
-            await self._scheduler.declare()
             await self._backend.register(self._registration())
             await self._scheduler.start()
             self._start()
@@ -227,6 +224,8 @@ class Life:
             self._fetcher.look()
 
     def _idle(self) -> None:
+        if self._scheduler.is_behind:
+            return  # what it pushes next is work; the fetcher looks again when that is done
         if not self._idled and self._announcer:
             self._announcer.say(Idle(worker=self._settings.name))
         self._idled = True

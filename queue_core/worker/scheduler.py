@@ -1,40 +1,46 @@
 """What every worker does for schedules: it pushes their tasks when they are due, whoever declared them."""
 
 import contextlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable
 from typing import Final
 
 from queue_core.backend import Backend
-from queue_core.errors import InvalidValue
-from queue_core.schedule import DueSchedule, DueSchedules, Schedule, plan
+from queue_core.errors import PriniaError, StoreUnavailable
+from queue_core.schedule import DueSchedule, DueSchedules, plan
 from queue_core.worker.loop import Loop, Report
 
+AT_ONCE: Final = 100
+"""How many schedules one look brings, beside those that cannot be fired here."""
 SOONEST: Final = 0.001
 """Seconds to wait at least for what is not due yet, however soon it is."""
+_log = logging.getLogger("prinia.worker")
 
 
 class Scheduler:
-    """Sleeps until the next tick of any stored schedule, or until schedules change; looks again at least ``every`` seconds."""
+    """Sleeps until the next tick of any stored schedule, or until schedules change; looks again at least ``every`` seconds.
 
-    def __init__(self, backend: Backend, schedules: Sequence[Schedule], *, every: float, report: Report) -> None:
-        self._backend, self._schedules = backend, schedules
+    ``caught_up`` is called when what was due is pushed.
+    """
+
+    def __init__(self, backend: Backend, *, every: float, caught_up: Callable[[], None], report: Report) -> None:
+        self.is_behind = False
+        """Whether more may be due than is pushed."""
+        self._backend = backend
         self._every = every
-        self._report = report
+        self._caught_up, self._report = caught_up, report
+        self._unfit: dict[str, int] = {}
+        """The schedules that are due and cannot be fired here, by name, with the version that this was said of."""
         self._wakeups = backend.schedule_wakeups()
         self._listening = contextlib.AsyncExitStack()
         self._listener = Loop("listener for schedules", self._listen, report=report)
         self._loop = Loop("scheduler", self._step, report=report)
 
-    async def declare(self) -> None:
-        """Store the schedules of the worker's app. Raises StoreUnavailable."""
-        if self._schedules:
-            await self._backend.declare_schedules(self._schedules)
-
     async def start(self) -> None:
         """Begin. What is due now is pushed once this returns, so that a worker which finds nothing to do has nothing to do."""
         await self._listening.enter_async_context(self._wakeups)
         try:
-            await self._round()
+            await self._step()
         except Exception as error:  # the loop tries again
             self._report("scheduler", error)
         self._listener.start()
@@ -46,31 +52,46 @@ class Scheduler:
         await self._loop.stop(grace=1.0)
         await self._listening.aclose()
 
-    async def _step(self) -> float:
-        found = await self._round()
-        if found.due:
-            return 0.0
-        return self._every if found.next_in is None else min(max(found.next_in, SOONEST), self._every)
-
     async def _listen(self) -> float:
         if await self._wakeups.wait(None):
             self._loop.wake()
         return 0.0
 
-    async def _round(self) -> DueSchedules:
-        """Fire what is due. One schedule that cannot be read here keeps none of the others; it is told of at the end."""
-        found = await self._backend.due_schedules()
-        unreadable: InvalidValue | None = None
+    async def _step(self) -> float:
+        was_behind, pause = self.is_behind, None
+        try:
+            pause = await self._round()
+        finally:
+            self.is_behind = pause == 0.0
+            if was_behind and not self.is_behind:
+                self._caught_up()
+        return pause
+
+    async def _round(self) -> float:
+        """Fire what is due; gives the seconds until more is. Schedules that cannot be fired here keep none of the others, however many they are."""
+        limit = AT_ONCE + len(self._unfit)
+        found = await self._backend.due_schedules(limit=limit)
+        unfit: dict[str, int] = {}
         for due in found.due:
             try:
                 await self._fire(due, found)
-            except InvalidValue as error:
-                unreadable = error
-        if unreadable is not None:
-            raise unreadable
-        return found
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # whatever is wrong with it, others are due as well
+                unfit[due.entry.name] = due.version
+                self._tell(due, error)
+        self._unfit = unfit
+        if len(found.due) > len(unfit) or len(found.due) >= limit:
+            return 0.0
+        return self._every if found.next_in is None else min(max(found.next_in, SOONEST), self._every)
 
     async def _fire(self, due: DueSchedule, found: DueSchedules) -> None:
         schedule = due.entry.schedule()
         planned = plan(schedule.when, schedule.missed, due=due.due, now=found.now)
         await self._backend.fire(due, [(tick, schedule.at(tick)) for tick in planned.ticks], planned.next)
+
+    def _tell(self, due: DueSchedule, error: Exception) -> None:
+        """Say why a schedule cannot be fired: once for each declaration, though it is looked at again and again."""
+        if self._unfit.get(due.entry.name) != due.version:
+            trace = None if isinstance(error, PriniaError) else error
+            _log.error("The schedule %s is due, and this worker cannot push its task: %s", due.entry.name, error, exc_info=trace)

@@ -393,8 +393,7 @@ class Worker:
         self._side_work.begin()
         try:
             await self._backend.open()
-            for queue, limits in self._limits.items():
-                await self._backend.declare(queue, limits)
+            await self._declare()
             async with scribing(executor.scribe), entered(self.settings.middleware):
                 await self._live(executor)
         except BaseException:
@@ -402,6 +401,13 @@ class Worker:
             raise
         finally:
             await self._close(executor)
+
+    async def _declare(self) -> None:
+        """Store what the app declares: when it starts, and not when it registers anew, for another version of the app may have started since."""
+        for queue, limits in self._limits.items():
+            await self._backend.declare(queue, limits)
+        if self._schedules:
+            await self._backend.declare_schedules(self._schedules)
 
     async def _close(self, executor: Executor) -> None:
         self._phase = Phase.STOPPING
@@ -457,7 +463,6 @@ class Worker:
             side_work=self._side_work,
             quota=quota,
             outgrown=self._outgrown,
-            schedules=self._schedules,
             version=_version(),
         )
         if self._phase is Phase.PAUSED:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from queue_core import INJECTED, App, Cron, Every, HandWoundClock, InvalidValue, Retry, Status, StoreUnavailable, Tick
+from queue_core.events import Event, Start
 from queue_core.expose import Actor
 from queue_core.testing import drain, run_inline
 from tests.core.steps import becomes, eventually, working
@@ -114,24 +115,78 @@ async def _pending(app: App) -> bool:
     return (await app.expose.counts())["reports"].pending == 1  # type: ignore[index]  # the name of a queue
 
 
-async def test_a_schedule_that_cannot_be_read_here_keeps_no_other(wound: App, clock: HandWoundClock, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("broken", [1, 250])
+async def test_schedules_that_cannot_be_read_here_keep_no_other(
+    wound: App, clock: HandWoundClock, caplog: pytest.LogCaptureFixture, broken: int
+) -> None:
     report = reporting(wound)
-    wound.schedule(Cron("*/10 * * * *", "Europe/Berlin"), report, name="a broken one", arguments={"kind": "a"})
-    wound.schedule(Every(minutes=10), report, name="a good one", arguments={"kind": "b"})
+    for number in range(broken):
+        wound.schedule(Cron("*/10 * * * *", "Europe/Berlin"), report, name=f"a broken one {number}", arguments={"kind": "a"})
+    wound.schedule(Every(minutes=10), report, name="then a good one", arguments={"kind": "b"})
     await drain(wound)
     clock.advance(600)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("queue_core.schedule.cron._zone", _no_zone)
-        ran = [task for task in await drain(wound) if task.metadata["schedule"] == "a good one"]
-        shown = await wound.expose.fetch_schedule("a broken one")
-    assert len(ran) == 1
-    assert "Mars has no clocks" in caplog.text
+        async with wound.running():
+            await eventually(lambda: _done_at_least(wound, 1), what="the tick of the good one")
+            clock.advance(600)
+            await eventually(lambda: _done_at_least(wound, 2), what="its next tick")
+        shown = await wound.expose.fetch_schedule("a broken one 0")
+    assert caplog.text.count("Mars has no clocks") == broken, "once for each, though they are looked at with every tick"
     assert shown is not None
     assert (shown.english, shown.next_ticks) == ("Mars has no clocks.", (NOON + TEN,))
 
 
 def _no_zone(name: object) -> Any:
     raise InvalidValue("Mars has no clocks.")
+
+
+async def test_a_schedule_whose_task_the_store_refuses_keeps_no_other(
+    wound: App, clock: HandWoundClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = reporting(wound)
+    wound.schedule(Every(minutes=10), report, name="a refused one", arguments={"kind": "a"})
+    wound.schedule(Every(minutes=10), report, name="then a good one", arguments={"kind": "b"})
+    await drain(wound)
+    fire = wound.backend.fire
+
+    async def refusing(due: Any, *args: Any) -> bool:
+        if due.entry.name == "a refused one":
+            raise RuntimeError("The store does not want it.")
+        return await fire(due, *args)
+
+    monkeypatch.setattr(wound.backend, "fire", refusing)
+    clock.advance(600)
+    assert await results(wound) == ["b then a good one 12:10"]
+    assert "The schedule a refused one is due, and this worker cannot push its task: The store does not want it." in caplog.text
+
+
+async def test_drain_runs_the_tasks_of_however_many_schedules_are_due(wound: App, clock: HandWoundClock) -> None:
+    report = reporting(wound)
+    for number in range(250):
+        wound.schedule(Every(minutes=10), report, name=f"number {number}", arguments={"kind": "a"})
+    await drain(wound)
+    clock.advance(600)
+    assert len(await drain(wound)) == 250
+
+
+async def test_a_worker_that_registers_anew_does_not_bring_back_an_older_declaration(wound: App, url: str, clock: HandWoundClock) -> None:
+    wound.schedule(Every(minutes=10), reporting(wound), name="changing", arguments={"kind": "old"})
+    async with wound.running(lease_ttl=60, heartbeat_every=0.01) as old, App(url, clock=clock) as newer:
+        newer.schedule(Every(minutes=20), reporting(newer), name="changing", arguments={"kind": "new"})
+        async with newer.running():
+            begun: list[Event] = []
+            old.listen(lambda event: begun.append(event) if isinstance(event, Start) else None)
+
+            async def is_lost_and_back() -> bool:
+                clock.advance(61)
+                await newer.backend.rescue()
+                return bool(begun)
+
+            await eventually(is_lost_and_back, what="the second life of the old worker")
+            shown = await newer.expose.fetch_schedule("changing")
+    assert shown is not None
+    assert (shown.english, shown.args) == ("Every 20 minutes", b'{"kind":"new"}')
 
 
 async def test_schedules_survive_an_outage_of_the_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

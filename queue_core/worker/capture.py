@@ -11,6 +11,10 @@ from queue_core.errors import InvalidValue
 
 LONGEST: Final = 8 * 1024
 """How many characters of a message are kept; of a longer one the beginning and the end."""
+LONGEST_NAME: Final = 200
+"""How many characters of a logger's name are kept."""
+HIGHEST: Final = 2**31 - 1
+"""The highest level that every store can hold."""
 _OWN: Final = "prinia"
 _FORMATTER: Final = logging.Formatter()
 
@@ -41,14 +45,23 @@ def said(record: logging.LogRecord) -> Said:
         parts.append(record.exc_text or _FORMATTER.formatException(record.exc_info))
     if record.stack_info:
         parts.append(record.stack_info)
-    return Said(datetime.fromtimestamp(record.created, UTC), record.levelno, record.name, _shortened("\n".join(parts)))
+    level = max(-HIGHEST, min(record.levelno, HIGHEST))
+    return Said(datetime.fromtimestamp(record.created, UTC), level, record.name[:LONGEST_NAME], _shortened("\n".join(parts)))
 
 
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception as error:  # what does not fit its format is worth keeping too
-        return f"{record.msg} (its values {record.args!r} do not fit: {error})"
+        values = f" (its values {_shown(record.args, repr)} do not fit: {_shown(error, str)})" if record.args else ""
+        return f"{_shown(record.msg, str)}{values}"
+
+
+def _shown(value: object, show: Callable[[object], str]) -> str:
+    try:
+        return show(value)
+    except Exception as error:  # it is the user's code
+        return f"<a {type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
 
 def _shortened(text: str) -> str:

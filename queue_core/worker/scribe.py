@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -49,17 +50,24 @@ tap: Final = Tap(_hear)
 """Hears what the runs of all workers of this process log."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap(LogLine):
+    """Stands for ``lost`` lines that were dropped because the store was away too long."""
+
+    lost: int
+
+
 class Journal:
     """What one run logged and is not stored yet."""
 
-    __slots__ = ("_dropped", "_number", "_room", "_tail", "_tail_size", "closed", "lease", "lost", "waiting")
+    __slots__ = ("_dropped", "_last_lost", "_lost", "_number", "_room", "_tail", "_tail_size", "closed", "lease", "waiting")
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.waiting: deque[LogLine] = deque()
         self.closed = False
-        self.lost = 0
-        """How many waiting lines were dropped because the store was away too long."""
+        self._lost = 0
+        self._last_lost: LogLine | None = None
         self._number = 0
         self._room = FIRST
         self._tail: deque[LogLine] = deque()
@@ -91,16 +99,26 @@ class Journal:
 
     def drop_oldest(self) -> LogLine:
         """Forget the line that waits longest."""
-        self.lost += 1
-        return self.waiting.popleft()
+        self._last_lost = self.waiting.popleft()
+        self._lost += 1
+        return self._last_lost
 
-    def say_what_was_lost(self) -> None:
-        """Put a line in the place of those that were dropped."""
-        if self.lost and self.waiting:
-            first = self.waiting[0]
-            told = f"{self.lost:,} lines were left out here: the store was away for too long to keep them all."
-            self.waiting.appendleft(_note(first.number - 1, first.at, told))
-            self.lost = 0
+    def gap(self) -> Gap | None:
+        """What to store in the place of lines that were dropped; None if none were since this was last asked."""
+        last, lost, self._lost = self._last_lost, self._lost, 0
+        if not lost or last is None:
+            return None
+        number = self.waiting[0].number - 1 if self.waiting else last.number
+        told = f"{lost:,} lines were left out here: the store was away for too long to keep them all."
+        return Gap(number=number, at=last.at, level=logging.WARNING, logger="prinia", message=told, lost=lost)
+
+    def put_back(self, line: LogLine) -> bool:
+        """Let ``line``, which was taken, wait again before all others. Whether it does: dropped ones are only counted."""
+        if isinstance(line, Gap):
+            self._lost, self._last_lost = self._lost + line.lost, self._last_lost or line
+            return False
+        self.waiting.appendleft(line)
+        return True
 
     def _keep_for_later(self, line: LogLine) -> None:
         self._room = 0, 0
@@ -122,7 +140,7 @@ class Scribe:
         self.level = level
         self._backend = backend
         self._journals: dict[Journal, None] = {}
-        """Those with waiting lines, in the order in which they began to wait."""
+        """Those with lines to store, in the order in which they began to wait."""
         self._lines = 0
         self._size = 0
         self._called = False
@@ -189,8 +207,21 @@ class Scribe:
         except (StoreUnavailable, asyncio.CancelledError):
             self._put_back(batch)
             raise
-        except Exception as error:
-            _log.error("%d log lines were refused by the store and are dropped: %s", len(batch), error, exc_info=error)
+        except Exception:
+            await self._store_each(batch)  # something in it cannot be stored; alone, it harms only itself
+
+    async def _store_each(self, batch: list[tuple[Journal, LogLine]]) -> None:
+        refused: list[Exception] = []
+        for place, (journal, line) in enumerate(batch):
+            try:
+                await self._backend.log([(journal.lease, line)])
+            except (StoreUnavailable, asyncio.CancelledError):
+                self._put_back(batch[place:])
+                raise
+            except Exception as error:
+                refused.append(error)
+        if refused:
+            _log.error("%d log lines were refused by the store and are dropped: %s", len(refused), refused[0], exc_info=refused[0])
 
     def _take(self) -> list[tuple[Journal, LogLine]]:
         batch: list[tuple[Journal, LogLine]] = []
@@ -198,14 +229,16 @@ class Scribe:
         with self._lock:
             while self._journals and len(batch) < BATCH[0] and size < BATCH[1]:
                 journal = next(iter(self._journals))
-                journal.say_what_was_lost()
+                if (gap := journal.gap()) is not None:
+                    batch.append((journal, gap))
                 while journal.waiting and len(batch) < BATCH[0] and size < BATCH[1]:
                     line = journal.waiting.popleft()
                     batch.append((journal, line))
                     size += len(line.message)
+                    self._lines -= 1
                 if not journal.waiting:
                     del self._journals[journal]
-            self._lines, self._size = max(0, self._lines - len(batch)), max(0, self._size - size)
+            self._size -= size
         return batch
 
     def _put_back(self, batch: list[tuple[Journal, LogLine]]) -> None:
@@ -213,9 +246,9 @@ class Scribe:
             later = self._journals
             self._journals = dict.fromkeys(journal for journal, _ in batch) | later
             for journal, line in reversed(batch):
-                journal.waiting.appendleft(line)
-                self._lines += 1
-                self._size += len(line.message)
+                if journal.put_back(line):
+                    self._lines += 1
+                    self._size += len(line.message)
             self._bound()
 
     def _count(self, journal: Journal, line: LogLine) -> None:
@@ -228,10 +261,12 @@ class Scribe:
         """Drop the oldest lines of all, so that no outage of the store fills the memory."""
         while self._lines > WAITING[0] or self._size > WAITING[1]:
             journal = next(iter(self._journals))
-            self._lines -= 1
-            self._size -= len(journal.drop_oldest().message)
-            if not journal.waiting:
+            if journal.waiting:
+                self._lines -= 1
+                self._size -= len(journal.drop_oldest().message)
+            else:  # only the number of its lines is left to be told
                 del self._journals[journal]
+                self._journals[journal] = None
 
 
 @asynccontextmanager

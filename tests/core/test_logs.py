@@ -196,6 +196,42 @@ def test_a_message_that_does_not_fit_its_values_is_kept() -> None:
     assert said(record).message.startswith("%d apples (its values ('many',) do not fit: ")
 
 
+class Silent:
+    """An object that cannot be put into words."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("I say nothing.")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("message", "values", "kept"),
+    [
+        (Silent(), (), "<a Silent that cannot be shown: RuntimeError>"),
+        ("%s apples", (Silent(),), "%s apples (its values <a tuple that cannot be shown: RuntimeError> do not fit: I say nothing.)"),
+    ],
+)
+def test_what_cannot_be_put_into_words_is_kept_as_far_as_it_can(message: Any, values: Any, kept: str) -> None:
+    assert said(logging.LogRecord("shop", logging.INFO, "shop.py", 1, message, values, None)).message == kept
+
+
+async def test_a_strange_level_or_name_takes_no_other_line_with_it(stored_app: App) -> None:
+    @stored_app.task
+    async def strange() -> None:
+        shop.info("before")
+        shop.log(2**70, "a level that no store can hold")
+        logging.getLogger("x" * 10_000).warning("a name that is long")
+        shop.info("after")
+
+    async with working(stored_app):
+        handle = await strange.push()
+        await handle.result(timeout=PATIENCE)
+    lines = await log_of(stored_app, handle.id)
+    assert [line.message for line in lines] == ["before", "a level that no store can hold", "a name that is long", "after"]
+    assert max(len(line.logger) for line in lines) == 200
+
+
 # --- bounds --------------------------------------------------------------------------------------------
 
 
@@ -247,6 +283,13 @@ def test_an_attempt_keeps_no_more_characters_than_it_may() -> None:
     assert [line.number for line in journal.waiting] == sorted({line.number for line in journal.waiting})
 
 
+LEFT_OUT = "were left out here: the store was away for too long to keep them all."
+
+
+def a_run() -> Any:
+    return type("Run", (), {"claim": type("Claim", (), {"lease": LEASE}), "journal": None})()
+
+
 class Away:
     """A store that cannot be reached, until it can."""
 
@@ -264,7 +307,7 @@ class Away:
 async def test_while_the_store_is_away_the_oldest_lines_give_way_and_that_is_said() -> None:
     store: Any = Away()
     scribe = Scribe(store, logging.INFO)
-    runs: list[Any] = [type("Run", (), {"claim": type("Claim", (), {"lease": LEASE}), "journal": None})() for _ in range(20)]
+    runs = [a_run() for _ in range(20)]
     for run in runs:
         for number in range(FIRST[0]):
             scribe.add(run, Said(datetime.now(UTC), 20, "shop", f"line {number}"))
@@ -276,8 +319,41 @@ async def test_while_the_store_is_away_the_oldest_lines_give_way_and_that_is_sai
     await scribe.flush()
     assert not scribe.is_busy
     told = [line.message for _, line in store.stored if line.logger == "prinia"]
-    assert told == ["800 lines were left out here: the store was away for too long to keep them all."]
-    assert len(store.stored) == WAITING[0] + 1
+    assert sorted(told) == sorted(f"{number} lines {LEFT_OUT}" for number in [900] * 8 + [800])
+    assert len(store.stored) == WAITING[0] + 9
+
+
+async def test_what_was_lost_in_an_outage_is_counted_over_all_vain_tries_to_store() -> None:
+    store: Any = Away()
+    scribe = Scribe(store, logging.INFO)
+    runs = [a_run() for _ in range(20)]
+    for run in runs:
+        for number in range(FIRST[0]):
+            scribe.add(run, Said(datetime.now(UTC), 20, "shop", f"line {number}"))
+        with pytest.raises(StoreUnavailable):
+            await scribe.flush()
+    store.is_away = False
+    await scribe.flush()
+    told = [int(line.message.split()[0]) for _, line in store.stored if LEFT_OUT in line.message]
+    assert sum(told) + len(store.stored) - len(told) == 20 * FIRST[0]
+    assert len(store.stored) - len(told) == WAITING[0]
+
+
+async def test_a_line_that_the_store_refuses_takes_no_other_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    class Picky(Away):
+        async def log(self, lines: Any) -> int:
+            if any("bad" in line.message for _, line in lines):
+                raise ValueError("not this one")
+            return await super().log(lines)
+
+    store: Any = Picky()
+    store.is_away = False
+    scribe, run = Scribe(store, logging.INFO), a_run()
+    for message in ("good", "bad", "better"):
+        scribe.add(run, Said(datetime.now(UTC), 20, "shop", message))
+    await scribe.flush()
+    assert [line.message for _, line in store.stored] == ["good", "better"]
+    assert "1 log lines were refused by the store and are dropped: not this one" in caplog.text
 
 
 # --- the program's own logging -------------------------------------------------------------------------

@@ -246,12 +246,47 @@ async def test_a_role_that_may_use_the_tables_and_does_not_own_them_is_well(stor
     assert found["locks"].well
 
 
-@pytest.mark.parametrize("grants", ["", "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}"])
-async def test_a_role_without_rights(store: Store, grants: str) -> None:
+ENTER = "GRANT USAGE ON SCHEMA {schema} TO {role}"
+LOOK = f"{ENTER}; GRANT SELECT ON ALL TABLES IN SCHEMA {{schema}} TO {{role}}"
+
+
+async def test_a_role_that_may_only_read_is_told_what_it_can_and_the_examination_goes_on(store: Store, run: Prinia) -> None:
+    await store.push()
+    async with role(store, LOOK) as url:
+        ran = await asyncio.to_thread(run, "doctor", "--json", url)
+        [rights] = [finding for finding in json.loads(ran.stdout) if finding["what"] == "rights"]
+    assert "may only read" in rights["says"]
+    assert "may not push, work or act" in rights["says"]
+    assert wrong(ran).keys() <= {"durability", "queue"}  # of the tests' own server, and of a task that nobody serves
+
+
+@pytest.mark.parametrize(
+    ("grants", "lacks"),
+    [
+        ("", "may not use the schema"),
+        (ENTER, "may not read attempts, audit,"),
+        (f"{LOOK}; GRANT INSERT, UPDATE, DELETE ON {{schema}}.tasks TO {{role}}", "may not write attempts, audit,"),
+    ],
+)
+async def test_a_role_without_rights(store: Store, grants: str, lacks: str) -> None:
     await store.make()
     async with role(store, grants) as url:
         found = await store.findings(url)
+    assert lacks in found["rights"].says
     assert "GRANT what is missing" in str(found["rights"].cure)
+
+
+async def test_who_owns_the_schema_is_told_apart_from_who_may_do_as_much(store: Store) -> None:
+    await store.make()
+    me = await store.connection.fetchval("SELECT current_user")
+    assert (await store.findings())["rights"].says == f"{me} owns the schema {store.schema}"
+    async with role(store, "ALTER SCHEMA {schema} OWNER TO {role}") as url:
+        owner = address_of(url).shown.partition("//")[2].partition("@")[0]
+        assert (await store.findings())["rights"].says == f"{me} is a superuser, which may do everything; {owner} owns the schema {store.schema}"
+        assert "may not read attempts" in (await store.findings(url))["rights"].says  # the tables are still those of whoever made them
+        async with role(store, f"GRANT {owner} TO {{role}}; GRANT ALL ON ALL TABLES IN SCHEMA {{schema}} TO {owner}") as member:
+            assert f"has the rights of {owner}, which owns the schema" in (await store.findings(member))["rights"].says
+        await store.run(f"ALTER SCHEMA {{schema}} OWNER TO {me}")
 
 
 async def test_a_role_that_may_not_make_the_schema(store: Store) -> None:

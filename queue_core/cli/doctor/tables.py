@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -39,43 +39,64 @@ async def examine(connection: Connection, schema: str) -> Examined:
 
 # --- what is there ---------------------------------------------------------------------------------------
 
-_OWNER = """
+_RIGHTS = """
+    WITH relation AS (
+      SELECT
+        relname::text AS name,
+        has_table_privilege(oid, 'SELECT') AS reads,
+        relname = 'migrations'
+          OR (has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')) AS writes,
+        relname <> 'migrations' AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE') AS changes
+      FROM pg_class
+      WHERE relnamespace = to_regnamespace($1)
+        AND relkind = 'r'
+    )
     SELECT
-      current_user AS role, pg_get_userbyid(nspowner) AS owner, pg_has_role(nspowner, 'USAGE') AS owns, has_schema_privilege(oid, 'USAGE') AS may_use,
-      ARRAY(
-        SELECT relation.relname::text
-        FROM pg_class AS relation
-        WHERE relation.relnamespace = schema.oid
-          AND relation.relkind = 'r'
-          AND NOT (
-            has_table_privilege(relation.oid, 'SELECT')
-            AND (
-              relation.relname = 'migrations'
-              OR (
-                has_table_privilege(relation.oid, 'INSERT')
-                AND has_table_privilege(relation.oid, 'UPDATE')
-                AND has_table_privilege(relation.oid, 'DELETE')
-              )
-            )
-          )
-        ORDER BY relation.relname
-      ) AS closed
-    FROM pg_namespace AS schema
+      current_user::text AS role,
+      pg_get_userbyid(nspowner)::text AS owner,
+      current_setting('is_superuser')::boolean AS rules,
+      pg_has_role(nspowner, 'USAGE') AS inherits,
+      has_schema_privilege(oid, 'USAGE') AS enters,
+      ARRAY(SELECT name FROM relation WHERE NOT reads ORDER BY name) AS unread,
+      ARRAY(SELECT name FROM relation WHERE NOT writes ORDER BY name) AS unwritten,
+      (SELECT coalesce(bool_or(changes), false) FROM relation) AS changes
+    FROM pg_namespace
     WHERE nspname = $1
 """
+"""``changes``: whether the role may write anything, so that what it may not write is an oversight."""
 
 
 async def _rights(connection: Connection, schema: str) -> Finding:
-    row = await connection.fetchrow(_OWNER, schema)
+    row = await connection.fetchrow(_RIGHTS, schema)
     if row is None:
         return await _right_to_create(connection, schema)
-    if row["owns"]:
-        return Finding("rights", f"{row['role']} owns the schema {schema}")
-    if not row["may_use"] or row["closed"]:
-        lacks = f"may not read and write {', '.join(row['closed'][:5])}" if row["may_use"] else f"may not use the schema {schema}"
+    if lacks := _lacks(row, schema):
         cure = f"Use the role that owns it, {row['owner']}, or let that role GRANT what is missing."
         return Finding("rights", f"{row['role']} {lacks}", cure)
-    return Finding("rights", f"{row['role']} may read and write; {row['owner']} owns the schema {schema}, and only that role can migrate it")
+    return Finding("rights", f"{row['role']} {_may(row, schema)}")
+
+
+def _lacks(row: Any, schema: str) -> str | None:
+    if not row["enters"]:
+        return f"may not use the schema {schema}"
+    if row["unread"]:
+        return f"may not read {', '.join(row['unread'][:5])}"
+    if row["unwritten"] and row["changes"]:
+        return f"may not write {', '.join(row['unwritten'][:5])}"
+    return None
+
+
+def _may(row: Any, schema: str) -> str:
+    owner = row["owner"]
+    if row["role"] == owner:
+        return f"owns the schema {schema}"
+    if row["rules"]:
+        return f"is a superuser, which may do everything; {owner} owns the schema {schema}"
+    if row["inherits"]:
+        return f"has the rights of {owner}, which owns the schema {schema}"
+    if row["unwritten"]:
+        return f"may only read, as a board with read_only=True does; it may not push, work or act. {owner} owns the schema {schema}"
+    return f"may read and write; {owner} owns the schema {schema}, and only that role can migrate it"
 
 
 async def _right_to_create(connection: Connection, schema: str) -> Finding:

@@ -1,5 +1,6 @@
 """Where a PostgreSQL store is: a URL to what its connections need to know."""
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -41,6 +42,14 @@ class Address:
         login, at, host = parts.netloc.rpartition("@")
         place = f"postgresql://{login.partition(':')[0]}{at}{host}{parts.path}"
         return place if self.schema == DEFAULT_SCHEMA else f"{place}?schema={self.schema}"
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the URL or the environment gives one, or names a file that may."""
+        parts = urlsplit(self.dsn)
+        settings = dict(parse_qsl(parts.query))
+        in_url = ":" in parts.netloc.rpartition("@")[0] or not settings.keys().isdisjoint({"password", "passfile", "service"})
+        return in_url or not os.environ.keys().isdisjoint({"PGPASSWORD", "PGPASSFILE", "PGSERVICE"})
 
     @property
     def has_several_hosts(self) -> bool:

@@ -1,5 +1,6 @@
 """What PostgreSQL's errors, and those of the way to it, mean for people."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -31,6 +32,7 @@ _CAUSES: Final = {
 }
 _FOR_GOOD: Final = {"28P01", "28000", "3D000", "42501"}
 """What no waiting mends, if it is so from the start."""
+_NONE_GIVEN: Final = "the server wants a password, and neither the URL nor $PGPASSWORD gives one. Add it there, or a line that fits to ~/.pgpass"
 
 LOST: Final = (
     asyncpg.PostgresConnectionError,
@@ -73,10 +75,10 @@ def explained(address: Address, *, opening: bool = False) -> Iterator[None]:
 def explain(error: BaseException, address: Address, *, opening: bool = False) -> PriniaError:
     """``error`` as one of Prinia's, in words: StoreUnavailable, or InvalidValue where only another URL or a permission can help."""
     code = str(getattr(error, "sqlstate", None) or "")
-    cause = _CAUSES.get(code) or _of_class(error)
+    cause = _NONE_GIVEN if code == "28P01" and not address.has_password else _CAUSES.get(code) or _of_class(error)
     words = " ".join(str(error).split()).rstrip(".")
     sentence = f"The store {address.shown} cannot be used: {cause}{f' ({words})' if words else ''}."
-    is_hopeless = code in _FOR_GOOD or isinstance(error, asyncpg.ClientConfigurationError)
+    is_hopeless = code in _FOR_GOOD or isinstance(error, (asyncpg.ClientConfigurationError, ssl.SSLCertVerificationError)) or _is_without_tls(error)
     return InvalidValue(sentence) if opening and is_hopeless else StoreUnavailable(sentence)
 
 
@@ -93,6 +95,12 @@ def _of_class(error: BaseException) -> str:
             return "its URL has a setting that cannot be. Correct it"
         case TimeoutError():
             return "the server did not answer in time. It will be tried again"
+        case ConnectionError() if _is_without_tls(error):
+            return "the server has no TLS, and sslmode asks for it. Turn it on there, or leave sslmode out"
+        case ssl.SSLCertVerificationError():
+            return "the certificate of the server is not trusted here. Name the authority that signed it by sslrootcert="
+        case ssl.SSLError():
+            return "TLS with the server failed. Check sslmode and the certificates"
         case ConnectionRefusedError():
             return "nothing answers there. Start the server, or correct the URL"
         case OSError():
@@ -100,3 +108,8 @@ def _of_class(error: BaseException) -> str:
         case _ if isinstance(error, LOST):
             return "the connection was lost. It will be tried again"
     return "the server refused the statement"
+
+
+def _is_without_tls(error: BaseException) -> bool:
+    """The driver has no class for it."""
+    return isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error)

@@ -4,6 +4,8 @@ import re
 from functools import cache
 from typing import Final
 
+import asyncpg
+
 from queue_core.backends._statements import migrations
 from queue_core.backends.postgres.address import Address
 from queue_core.backends.postgres.line import Connection
@@ -26,7 +28,10 @@ async def migrate(connection: Connection, address: Address) -> None:
     """
     await _check(connection, address)
     if await _missing(connection, address.schema):
-        await _apply(connection, address)
+        try:
+            await _apply(connection, address)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise await _not_allowed(connection, address) from error
     if await connection.fetchval(qualified(_IS_FROM_ELSEWHERE, address.schema)):
         await connection.execute(qualified("UPDATE prinia_folded SET below = '0'", address.schema))
 
@@ -41,6 +46,20 @@ async def _apply(connection: Connection, address: Address) -> None:
         for number, name, script in missing:
             await connection.execute(qualified(script, address.schema))
             await connection.execute(qualified("INSERT INTO prinia_migrations (number, name) VALUES ($1, $2)", address.schema), number, name)
+
+
+async def _not_allowed(connection: Connection, address: Address) -> InvalidValue:
+    """What to do where this role may not make the store, or bring it up to date."""
+    role, database, owner = await connection.fetchrow(_WHOSE, address.schema)
+    if owner is None:
+        return InvalidValue(
+            f"The store {address.shown} is not there, and {role} may not make it. Let somebody who may run: prinia migrate; or, as an administrator, "
+            f'give {role} the schema in the database {database}: CREATE SCHEMA "{address.schema}" AUTHORIZATION "{role}".'
+        )
+    return InvalidValue(
+        f"The store {address.shown} is not up to date, and {role} may not change that, because {owner} owns the schema {address.schema}. "
+        "Let that role run: prinia migrate."
+    )
 
 
 async def is_made(connection: Connection, schema: str) -> bool:
@@ -66,6 +85,9 @@ _IS_TABLE: Final = """
 """
 # a dump that was restored in a server whose transactions have lower numbers: everything that is not added up has to be looked at again
 _IS_FROM_ELSEWHERE: Final = "SELECT below > pg_snapshot_xmax(pg_current_snapshot()) FROM prinia_folded"
+_WHOSE: Final = """
+    SELECT current_user::text, current_database()::text, (SELECT pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = $1)
+"""
 _MIGRATIONS_TABLE: Final = """
     CREATE TABLE IF NOT EXISTS prinia_migrations (number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
 """

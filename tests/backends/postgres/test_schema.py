@@ -83,20 +83,38 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}
 
 async def test_a_role_that_may_only_use_a_store_that_others_made_can_do_all(pg_url: str) -> None:
     async with role(pg_url, "SELECT") as (url, name):
-        owner = connect(f"{pg_url}?schema={name}")
-        await owner.backend.open()
-        await owner.backend.close()
+        await _made(f"{pg_url}?schema={name}")
         caretaker: Any = await asyncpg.connect(pg_url)
         await caretaker.execute(USE.format(role=name, schema=name))
         await caretaker.close()
         await runs_a_task(url)
 
 
-async def test_a_role_without_rights_is_told_what_it_lacks(pg_url: str) -> None:
-    async with role(pg_url, "SELECT") as (url, _):
-        with pytest.raises(InvalidValue, match=r"the role lacks a permission\. Let it own the schema") as caught:
+async def test_a_role_that_may_not_make_the_store_is_told_who_may(pg_url: str) -> None:
+    async with role(pg_url, "SELECT") as (url, name):
+        with pytest.raises(InvalidValue, match=f"is not there, and {name} may not make it") as caught:
             await connect(url).backend.open()
-        assert "secret" not in str(caught.value)
+    assert "prinia migrate" in str(caught.value)
+    assert f'CREATE SCHEMA "{name}" AUTHORIZATION "{name}"' in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_role_that_may_not_bring_the_store_up_to_date_is_told_who_may(pg_url: str) -> None:
+    async with role(pg_url, "SELECT") as (url, name):
+        await _made(f"{pg_url}?schema={name}")
+        caretaker: Any = await asyncpg.connect(pg_url)
+        await caretaker.execute(f"{USE.format(role=name, schema=name)}; DELETE FROM {name}.migrations WHERE number > 1")
+        owner = await caretaker.fetchval("SELECT current_user")
+        await caretaker.close()
+        with pytest.raises(InvalidValue, match=f"{owner} owns the schema {name}. Let that role run: prinia migrate") as caught:
+            await connect(url).backend.open()
+    assert f"{name} may not change that" in str(caught.value)
+
+
+async def _made(url: str) -> None:
+    store = connect(url)
+    await store.backend.open()
+    await store.backend.close()
 
 
 class Old:

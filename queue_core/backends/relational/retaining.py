@@ -25,7 +25,9 @@ async def prune(store: Store, retention: Retention) -> int:
     await _prune_logs(store, retention)
     async for queue, status, before in _limits(store, retention):
         if ids := await _ended(store, queue, status, before):
-            return await store.write(_remove_ended, status, before, ids)
+            while (removed := await store.write(_remove_ended, status, before, ids)) is None:
+                continue
+            return removed
     return 0
 
 
@@ -68,9 +70,12 @@ async def _ended(store: Store, queue: str, status: Status, before: int) -> list[
     return found[:BATCH]
 
 
-async def _remove_ended(tx: Transaction, status: Status, before: int, ids: Sequence[str]) -> int:
-    rows = await tx.rows("prunable", ids=ids, status=status.value, before=before)
-    await remove(tx, [Finished(*row) for row in rows])
+async def _remove_ended(tx: Transaction, status: Status, before: int, ids: Sequence[str]) -> int | None:
+    """How many tasks went; None while they have more lines of log than one transaction should remove, and some of these went instead."""
+    rows = [Finished(*row) for row in await tx.rows("prunable", ids=ids, status=status.value, before=before)]
+    if await tx.run("delete_some_logs", ids=[row.id for row in rows], limit=BATCH) == BATCH:
+        return None
+    await remove(tx, rows)
     return len(rows)
 
 

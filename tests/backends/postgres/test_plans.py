@@ -82,6 +82,7 @@ STATEMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "delete": ("tasks_pkey", {"id": "a"}),
     "delete_attempts": ("attempts_task", {"seq": 7}),
     "delete_logs": ("logs_task", {"id": "a"}),
+    "delete_some_logs": ("logs_task", {**IDS, "limit": 500}),
     "durations": ("rollups_pkey", {**SPAN, "queue": None}),
     "ended": ("tasks_pkey", IDS),
     "ended_tasks": ("tasks_list", {"queue": "queue 1", "status": "Done", "place": 0, "limit": 1_000}),

@@ -24,6 +24,7 @@ INDEXED = {
     "delete_attempts": "prinia_attempts_task",
     "due_schedules": "prinia_schedules_due",
     "delete_logs": "prinia_logs_task",
+    "delete_some_logs": "prinia_logs_task",
     "ended": "sqlite_autoindex_prinia_tasks_1",
     "ended_tasks": "prinia_tasks_list",
     "expirable": "prinia_tasks_expires",

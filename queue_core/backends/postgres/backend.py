@@ -1,6 +1,7 @@
 """The write contract on PostgreSQL: pushes, claims, acks and heartbeats have connections of their own, the rest is that of all relational stores."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -12,6 +13,7 @@ from queue_core.backends.postgres.stores import Stores
 from queue_core.backends.relational import scheduling, workers
 from queue_core.backends.relational.backend import RelationalBackend
 from queue_core.backends.relational.transaction import Transaction
+from queue_core.errors import StoreUnavailable
 from queue_core.ids import BootId, QueueName
 from queue_core.logs import LogLine
 from queue_core.outcome import Ack
@@ -36,6 +38,9 @@ class PostgresBackend(RelationalBackend[Stores]):
 
     async def push_in(self, connection: Any, tasks: Sequence[NewTask]) -> list[Pushed]:
         """Store tasks in the caller's transaction on the same database."""
+        queues = {task.queue for task in tasks}
+        with suppress(StoreUnavailable):  # then the caller's transaction names them, and others wait for its end
+            await self._store.do(lambda store: store.name_queues(queues))
         return await push_in(self._store.here, connection, tasks)
 
     async def register(self, worker: Registration) -> Rescued:

@@ -6,7 +6,7 @@ and from other processes; heartbeats; and a few for reading. Nobody else uses th
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
@@ -29,6 +29,7 @@ from queue_core.backends.relational.expiry import expire_waiting
 from queue_core.backends.relational.hub import Hub
 from queue_core.backends.relational.tally import Changes
 from queue_core.backends.relational.transaction import Operation
+from queue_core.backends.relational.transaction import Transaction as RelationalTransaction
 from queue_core.clock import Clock, HandWoundClock, from_us, to_us
 from queue_core.errors import NotConnected, StoreMissing
 from queue_core.expose import Topic
@@ -49,6 +50,7 @@ class Store:
         self.hub = Hub(self._listeners_changed)
         self._opening = asyncio.Lock()
         self._is_open = False
+        self._named: Set[str] = frozenset()
         self._loop: asyncio.AbstractEventLoop | None = None
         if isinstance(clock, HandWoundClock):
             clock.on_advance(self.hub.time_moved)
@@ -183,6 +185,15 @@ class Store:
         self.check_open()
         return await self._desk.repeat(lambda: self._try(operation, durable))
 
+    async def name_queues(self, queues: Set[str]) -> None:
+        """Make sure that these queues are known. In a transaction of our own, because whoever names a queue first holds up all others who do, until
+        its transaction ends. Raises StoreUnavailable.
+        """
+        self.check_open()
+        if new := queues - self._named:
+            await self.write(_name, new)
+            self._named |= new
+
     async def _try(self, operation: Callable[[Transaction], Awaitable[T]], durable: bool) -> T:
         async with self._desk.raw() as connection, connection.transaction():
             if not durable:
@@ -210,3 +221,7 @@ class Store:
     def _listeners_changed(self) -> None:
         if self._is_open:
             self._signals.listeners_changed()
+
+
+async def _name(tx: RelationalTransaction, queues: Set[str]) -> None:
+    tx.tally.named.update(queues)

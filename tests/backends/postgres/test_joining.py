@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from queue_core import App
 from queue_core.backoff import Retry
-from queue_core.conformance.helpers import ME, PATIENCE, claim, fetch, new_task, registered
+from queue_core.conformance.helpers import ME, PATIENCE, claim, fetch, listed, new_task, registered
 from queue_core.errors import InvalidValue, NotConnected, StoreUnavailable
 from queue_core.expose import Connected, Span, connect
 from queue_core.task import NewTask
@@ -414,6 +414,24 @@ async def test_a_transaction_that_saw_too_little_is_to_be_repeated(connected: Co
     await connected.backend.push_in(shop.connection, [new_task()])
     await shop.save()
     assert await stored(connected) == 3
+
+
+async def test_a_queue_that_an_open_transaction_names_first_is_open_to_others(connected: Connected, shop: Shop) -> None:
+    mine = await connected.backend.push_in(shop.connection, [new_task(queue="fresh")])
+    theirs = await connected.backend.push([new_task(queue="fresh")])  # would wait for the end of the transaction
+    assert [task.id for task in await listed(connected)] == [theirs[0].task.id]
+    await shop.save()
+    assert {task.id for task in await listed(connected)} == {mine[0].task.id, theirs[0].task.id}
+
+
+async def test_a_transaction_that_sees_no_later_ones_names_a_queue_too(connected: Connected, shop: Shop) -> None:
+    await shop.undo()
+    await shop.start()
+    await shop.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    await shop.orders()
+    await connected.backend.push_in(shop.connection, [new_task(queue="fresh")])
+    await shop.save()
+    assert [task.queue for task in await listed(connected)] == ["fresh"]
 
 
 async def test_a_lost_connection_is_said_to_be_lost(connected: Connected, shop: Shop, pg_url: str) -> None:

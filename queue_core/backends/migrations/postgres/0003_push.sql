@@ -5,12 +5,17 @@ BEGIN
   IF EXISTS (SELECT FROM prinia_queues WHERE name = new_queue) THEN
     RETURN false;
   END IF;
-  INSERT INTO prinia_queues (name, created_at)
-  VALUES (new_queue, moment)
-  ON CONFLICT (name) DO NOTHING;
-  IF NOT FOUND THEN
-    RETURN false;
-  END IF;
+  BEGIN
+    INSERT INTO prinia_queues (name, created_at)
+    VALUES (new_queue, moment)
+    ON CONFLICT (name) DO NOTHING;
+    IF NOT FOUND THEN
+      RETURN false;
+    END IF;
+  EXCEPTION
+    WHEN serialization_failure THEN  -- it is known, since a moment after the snapshot of a transaction that sees no later ones
+      RETURN false;
+  END;
   INSERT INTO prinia_changes (at, n, what)
   VALUES (moment, 1, 'queues');
   RETURN true;

@@ -42,6 +42,9 @@ def url_of(request: pytest.FixtureRequest) -> str:
             raise AssertionError(request.param)
 
 
+EVERY_STORE: Final = kinds("memory", "functions", "jsonfile", "sqlite", "postgres")
+"""Parameters for a fixture of what every store can do. A new backend is one more name here."""
+
 ON_EVERY_SERVED_STORE: Final = pytest.mark.parametrize("store_url", kinds("sqlite", "postgres"), indirect=True)
 """Marks tests that show a board over ``store_url``, on every kind of store that several processes can share."""
 

@@ -1,4 +1,4 @@
-"""The published suite on every store of ours. A new backend is one more name in STORES."""
+"""The published suite on every store of ours."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,10 +12,9 @@ from queue_core.clock import HandWoundClock
 from queue_core.conformance.fixtures import another, balanced, clock
 from queue_core.expose import Connected
 from tests.journals import check_file
-from tests.stores import kinds, url_of
+from tests.stores import EVERY_STORE, url_of
 
 SUITE: Final = Path(queue_core.conformance.__file__).parent
-STORES: Final = kinds("memory", "functions", "jsonfile", "sqlite", "postgres")
 
 
 class Suite(pytest.File):
@@ -32,7 +31,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Suite | No
     return Suite.from_parent(parent, path=file_path) if file_path.name == "suite.py" else None
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=EVERY_STORE)
 def url(request: pytest.FixtureRequest) -> str:
     """Where a store of this test is; whoever connects to it again reaches the same tasks."""
     return url_of(request)

@@ -5,19 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from queue_core import App
-from tests.stores import kinds, url_of
+from tests.stores import EVERY_STORE, url_of
 
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.fixture
-async def app() -> AsyncIterator[App]:
-    """An app on a fresh store in memory."""
-    async with App("memory://") as app:
-        yield app
-
-
-@pytest.fixture(params=kinds("memory", "sqlite", "postgres"))
+@pytest.fixture(params=EVERY_STORE)
 def url(request: pytest.FixtureRequest) -> str:
     """Where a store of each kind is."""
     return url_of(request)
@@ -27,4 +20,17 @@ def url(request: pytest.FixtureRequest) -> str:
 async def stored_app(url: str) -> AsyncIterator[App]:
     """An app on each kind of store."""
     async with App(url) as app:
+        yield app
+
+
+@pytest.fixture
+def app(stored_app: App) -> App:
+    """The same, by a shorter name."""
+    return stored_app
+
+
+@pytest.fixture
+async def memory_app() -> AsyncIterator[App]:
+    """An app on a store in memory, where the store does not matter."""
+    async with App("memory://") as app:
         yield app

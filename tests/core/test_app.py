@@ -17,6 +17,7 @@ from queue_core import (
     MsgPackCodec,
     Rate,
     ResultTimeout,
+    Retry,
     Status,
     TaskKilled,
     UnknownTaskName,
@@ -55,13 +56,13 @@ async def test_a_pushed_task_runs_and_gives_its_result(stored_app: App) -> None:
         assert (await handle.fetch()).status is Status.DONE
 
 
-async def test_a_definition_is_called_like_its_function(app: App) -> None:
-    @app.task
+async def test_a_definition_is_called_like_its_function(memory_app: App) -> None:
+    @memory_app.task
     async def double(n: int) -> int:
         """Twice as much."""
         return 2 * n
 
-    @app.task(queue="words")
+    @memory_app.task(queue="words")
     def shout(text: str) -> str:
         return text.upper()
 
@@ -69,7 +70,7 @@ async def test_a_definition_is_called_like_its_function(app: App) -> None:
     assert shout("hey") == "HEY"
     assert double.__doc__ == "Twice as much."
     assert (double.name, double.queue, shout.queue) == ("double", "default", "words")
-    assert set(app.tasks) == {"double", "shout"}
+    assert set(memory_app.tasks) == {"double", "shout"}
 
 
 async def test_rich_arguments_and_results_arrive_as_their_types(app: App) -> None:
@@ -101,8 +102,8 @@ async def test_rich_arguments_and_results_arrive_as_their_types(app: App) -> Non
         ({"user_id": float("nan")}, "send: user_id must be int, got nan (float)."),
     ],
 )
-async def test_arguments_that_do_not_fit_are_refused_before_anything_is_stored(app: App, kwargs: dict[str, Any], sentence: str) -> None:
-    @app.task
+async def test_arguments_that_do_not_fit_are_refused_before_anything_is_stored(memory_app: App, kwargs: dict[str, Any], sentence: str) -> None:
+    @memory_app.task
     async def send(
         user_id: int,
         note: Any = None,
@@ -112,7 +113,7 @@ async def test_arguments_that_do_not_fit_are_refused_before_anything_is_stored(a
         ctx: WorkerContext = INJECTED,
     ) -> None: ...
 
-    @app.task(name="send2")
+    @memory_app.task(name="send2")
     async def send_list(extra: list[int]) -> None: ...
 
     target: Any = send
@@ -124,7 +125,7 @@ async def test_arguments_that_do_not_fit_are_refused_before_anything_is_stored(a
     assert str(refused.value).startswith(sentence)
     with pytest.raises(InvalidValue):
         await target.push_many([{"user_id": 1}, kwargs])
-    assert await app.expose.counts() == {}
+    assert await memory_app.expose.counts() == {}
 
 
 async def test_positional_arguments_are_bound_by_name(app: App) -> None:
@@ -162,19 +163,31 @@ async def test_options_of_one_push(stored_app: App) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     task = (
         await work.using(
-            run_at=later, priority=10, key="k", max_attempts=9, timeout=2.5, queue="other", tags=["a", "b"], metadata={"trace": 1}, id="my-id"
+            run_at=later,
+            expires_at=later,
+            priority=10,
+            key="k",
+            max_attempts=9,
+            timeout=2.5,
+            retry=Retry(min=3),
+            queue="other",
+            tags=["a", "b"],
+            metadata={"trace": 1},
+            id="my-id",
         ).push(n=1)
     ).task
+    assert (task.expires_at, task.retry) == (task.run_at, Retry(min=3))
     assert (task.priority, task.key, task.max_attempts, task.timeout) == (10, "k", 9, 2.5)
     assert (task.queue, task.tags, task.metadata, task.id) == ("other", ("a", "b"), {"trace": 1}, "my-id")
     assert abs((task.run_at - later).total_seconds()) < 0.001
+    assert (await work.push(n=3)).task.max_attempts == 3
     again = await work.using(key="k", queue="other").push(n=2)
     assert not again.created
     assert again.id == "my-id"
 
 
-async def test_wrong_options_are_refused(app: App) -> None:
-    @app.task
+async def test_wrong_options_are_refused(memory_app: App) -> None:
+    @memory_app.task
     async def work() -> None: ...
 
     untyped: Any = work
@@ -220,27 +233,27 @@ async def test_following_a_task_through_its_handle(app: App) -> None:
     assert (await handle.fetch()).status is Status.KILLED
 
 
-async def test_what_cannot_be_a_task_is_refused_at_its_definition(app: App) -> None:
+async def test_what_cannot_be_a_task_is_refused_at_its_definition(memory_app: App) -> None:
     def positional(*numbers: int) -> None: ...
 
     async def slow() -> None: ...
 
     with pytest.raises(InvalidValue, match=r"positional: the parameter \*numbers: int has no name"):
-        app.task(positional)
+        memory_app.task(positional)
     with pytest.raises(InvalidValue, match="slow is an async function, which runs on the event loop"):
-        app.task(executor="process")(slow)
+        memory_app.task(executor="process")(slow)
     with pytest.raises(InvalidValue, match="executor='process' needs a function at the top level of a module"):
-        app.task(executor="process")(lambda: None)
+        memory_app.task(executor="process")(lambda: None)
     with pytest.raises(InvalidValue, match="max_attempts must be a whole number from 1"):
-        app.task(max_attempts=0)(slow)
-    untyped: Any = app
+        memory_app.task(max_attempts=0)(slow)
+    untyped: Any = memory_app
     with pytest.raises(InvalidValue, match="executor must be 'thread' or 'process'"):
         untyped.task(executor="fork")(slow)
-    app.task(slow)
+    memory_app.task(slow)
     with pytest.raises(InvalidValue, match=r"The task name 'slow' is taken by tests\.core\.test_app\."):
-        app.task(slow)
+        memory_app.task(slow)
     with pytest.raises(UnknownTaskName, match=r"No task is called 'slwo' here\. Did you mean slow\?"):
-        app.registry.find("slwo")
+        memory_app.registry.find("slwo")
 
 
 async def test_an_app_refuses_unknown_stores_and_codecs() -> None:
@@ -303,9 +316,9 @@ async def test_declared_limits_are_stored_with_the_first_use_and_by_workers(stor
 @pytest.mark.parametrize(
     "wrong", [{"concurrency": 0}, {"group_concurrency": True}, {"rate": 5}, {"ordered": 1}, {"ordered": True, "group_concurrency": 2}]
 )
-def test_limits_that_make_no_sense_are_refused(app: App, wrong: dict[str, Any]) -> None:
+def test_limits_that_make_no_sense_are_refused(memory_app: App, wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidValue):
-        app.queue("mail", **wrong)
+        memory_app.queue("mail", **wrong)
 
 
 @pytest.mark.parametrize("wrong", [(0, 1), (1.5, 1), (1, 0), (1, -1), (True, 1)])

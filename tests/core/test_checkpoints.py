@@ -121,8 +121,8 @@ async def test_what_is_of_another_shape_than_asked_for_is_an_error_of_the_attemp
     assert (await handle.fetch()).status is Status.DONE
 
 
-async def test_run_inline_keeps_it_for_the_run(app: App) -> None:
-    @app.task
+async def test_run_inline_keeps_it_for_the_run(memory_app: App) -> None:
+    @memory_app.task
     async def keep(*, ctx: WorkerContext = INJECTED) -> list[object]:
         before = ctx.last_checkpoint()
         assert await ctx.checkpoint(Place(1, []))

@@ -33,12 +33,6 @@ from tests.core.steps import PATIENCE, becomes, working
 
 
 @pytest.fixture
-def app(stored_app: App) -> App:
-    """Every test here on each kind of store."""
-    return stored_app
-
-
-@pytest.fixture
 def told() -> list[str]:
     """What happened, in order."""
     return []

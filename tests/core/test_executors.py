@@ -15,13 +15,6 @@ from queue_core.expose import Actor
 from queue_core.task import AttemptOutcome
 from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
 
-
-@pytest.fixture
-def app(stored_app: App) -> App:
-    """Every test here on each kind of store."""
-    return stored_app
-
-
 ME = Actor(name="olga")
 current = contextvars.ContextVar("current", default="nothing")
 
@@ -274,8 +267,8 @@ def _alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()
 
 
-async def test_arguments_that_cannot_travel_are_named(app: App) -> None:
+async def test_arguments_that_cannot_travel_are_named(memory_app: App) -> None:
     with pytest.raises(InvalidValue, match="executor='process' needs a function at the top level"):
 
-        @app.task(executor="process")
+        @memory_app.task(executor="process")
         def inner() -> None: ...

@@ -6,18 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 from queue_core import App, Call, Gate, Next, Status
 from queue_core.events import Event, Idle
 from queue_core.task import DEFAULT_QUEUE
 from tests.core.steps import PATIENCE, eventually, working
-
-
-@pytest.fixture
-def app(stored_app: App) -> App:
-    """Every test here on each kind of store."""
-    return stored_app
 
 
 @dataclass

@@ -25,12 +25,6 @@ from queue_core.testing import drain, run_inline
 from tests.core.steps import PATIENCE, becomes, working
 
 
-@pytest.fixture
-def app(stored_app: App) -> App:
-    """Every test here on each kind of store."""
-    return stored_app
-
-
 @dataclass
 class Smtp:
     host: str
@@ -53,6 +47,23 @@ async def test_data_comes_by_type_from_the_app_and_from_the_worker(app: App) -> 
     handle = await send.push("ada")
     async with working(app, data=[3]):
         assert await handle.result(timeout=PATIENCE) == "ada by secure 3"
+
+
+async def test_a_handler_may_take_more_than_anybody_counts(app: App) -> None:
+    Fact = Annotated[int, Meta("n")]
+
+    @app.task
+    async def add(
+        n: int,
+        a: Fact = INJECTED, b: Fact = INJECTED, c: Fact = INJECTED, d: Fact = INJECTED, e: Fact = INJECTED, f: Fact = INJECTED,
+        g: Fact = INJECTED, h: Fact = INJECTED, i: Fact = INJECTED, j: Fact = INJECTED, k: Fact = INJECTED, t: Fact = INJECTED,
+        m: Fact = INJECTED, o: Fact = INJECTED, p: Fact = INJECTED, q: Fact = INJECTED, r: Fact = INJECTED, s: Fact = INJECTED,
+    ) -> int:  # fmt: skip
+        return sum([n, a, b, c, d, e, f, g, h, i, j, k, t, m, o, p, q, r, s])
+
+    handle = await add.using(metadata={"n": 2}).push(1)
+    await drain(app)
+    assert await handle.result(0) == 37
 
 
 async def test_the_annotation_alone_is_enough_at_run_time(app: App) -> None:
@@ -111,16 +122,16 @@ async def test_missing_data_is_found_before_anything_is_claimed(app: App) -> Non
         app.worker()
 
 
-async def test_the_mark_needs_a_type(app: App) -> None:
-    @app.task
+async def test_the_mark_needs_a_type(memory_app: App) -> None:
+    @memory_app.task
     async def vague(what=INJECTED) -> None: ...  # type: ignore[no-untyped-def]
 
     with pytest.raises(InvalidValue, match="vague: what = INJECTED needs a type"):
         await vague.push()
 
 
-async def test_annotations_that_cannot_be_resolved_are_named(app: App) -> None:
-    @app.task
+async def test_annotations_that_cannot_be_resolved_are_named(memory_app: App) -> None:
+    @memory_app.task
     async def lost(x: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
     with pytest.raises(InvalidValue, match="lost: its annotations cannot be resolved: name 'Nowhere' is not defined"):

@@ -30,12 +30,6 @@ from queue_core.testing import drain, run_inline
 from tests.core.steps import PATIENCE, becomes, working
 
 
-@pytest.fixture
-def app(stored_app: App) -> App:
-    """Every test here on each kind of store."""
-    return stored_app
-
-
 async def test_the_first_is_outermost_and_sees_call_and_result(app: App) -> None:
     told: list[str] = []
 
@@ -333,6 +327,26 @@ async def test_a_handler_asks_for_what_middleware_put_into_the_run(app: App) -> 
         assert await second.result(timeout=PATIENCE) == "in_a_thread 1"
 
 
+async def test_what_middleware_puts_into_a_run_is_of_that_run_and_not_stored(app: App) -> None:
+    found: list[bool] = []
+
+    async def look(call: Call, next: Next) -> Any:
+        found.append(Span in call.extensions)
+        call.extensions[Span] = Span("of this run")
+        return await next(call)
+
+    @app.task(retry=Retry(min=0, max=0), max_attempts=2)
+    async def fails() -> None:
+        raise ValueError
+
+    handle = await fails.push()
+    pushed = await handle.fetch()
+    async with working(app, middleware=[look]):
+        task = await becomes(handle, Status.KILLED)
+    assert found == [False, False], "the second attempt is another run"
+    assert (task.metadata, task.args, task.checkpoint) == (pushed.metadata, pushed.args, None)
+
+
 async def test_what_no_middleware_announces_is_missing_at_the_start_and_what_it_forgets_at_the_run(app: App) -> None:
     @app.task(max_attempts=1)
     async def traced(*, span: Annotated[Span, Data()] = INJECTED) -> None: ...
@@ -452,11 +466,11 @@ async def test_inline_runs_enter_middleware_and_judge_the_result(app: App) -> No
 
 
 @pytest.mark.parametrize(("wrong", "sentence"), [(Spans, r"got the class Spans\. Make an object of it: Spans\(…\)"), ("retry", "got 'retry'")])
-async def test_what_cannot_be_middleware_is_refused_at_once(app: App, wrong: Any, sentence: str) -> None:
-    @app.task
+async def test_what_cannot_be_middleware_is_refused_at_once(memory_app: App, wrong: Any, sentence: str) -> None:
+    @memory_app.task
     async def work() -> None: ...
 
     with pytest.raises(InvalidValue, match=sentence):
-        app.worker(middleware=[wrong])
+        memory_app.worker(middleware=[wrong])
     with pytest.raises(InvalidValue, match=sentence):
         App("memory://", middleware=[wrong])

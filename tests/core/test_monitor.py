@@ -15,11 +15,6 @@ from tests.core.steps import PATIENCE, eventually
 AT_ONCE = Retry(backoff="constant", min=0, max=0)
 
 
-@pytest.fixture
-def app(stored_app: App) -> App:
-    return stored_app
-
-
 class Unstartable(Worker):
     """A worker whose run raises ``error``."""
 

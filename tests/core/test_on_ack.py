@@ -11,12 +11,6 @@ from queue_core.testing import drain
 from tests.core.steps import PATIENCE, becomes, working
 
 
-@pytest.fixture
-def app(stored_app: App) -> App:
-    """Every test here on each kind of store."""
-    return stored_app
-
-
 async def test_a_hook_sees_every_kind_of_end_before_it_is_stored(app: App) -> None:
     seen: dict[str, tuple[type[TaskEnded], Status, Status]] = {}
 

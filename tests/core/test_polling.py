@@ -356,8 +356,8 @@ async def test_a_running_task_is_killed_though_the_worker_only_polls(stored_app:
         await becomes(handle, Status.KILLED)
 
 
-def test_a_poll_that_is_none_gets_a_sentence(app: App) -> None:
-    counted(app)
+def test_a_poll_that_is_none_gets_a_sentence(memory_app: App) -> None:
+    counted(memory_app)
     wrong: dict[str, Any] = {
         "poll must be more than 0 seconds": 0,
         "poll must be a number of seconds, zero or more, got -1": -1,
@@ -369,7 +369,7 @@ def test_a_poll_that_is_none_gets_a_sentence(app: App) -> None:
     }
     for sentence, poll in wrong.items():
         with pytest.raises(InvalidValue, match=sentence):
-            app.worker(poll=poll)
+            memory_app.worker(poll=poll)
     for sentence, settings in {
         "min must be more than 0": {"min": 0},
         "max must not be less than min, got min=5 and max=1": {"min": 5, "max": 1},

@@ -268,11 +268,12 @@ async def test_a_run_by_hand_has_the_tick_of_that_moment(wound: App, clock: Hand
 # --- declaring ---------------------------------------------------------------------------------------------------
 
 
-def test_the_options_of_a_push_go_to_every_task(app: App) -> None:
-    made = app.schedule(Every(days=1), reporting(app), name="x", arguments={"kind": "a"}, priority=3, tags=["t"], queue="q", timeout=5, run_after=2)
+def test_the_options_of_a_push_go_to_every_task(memory_app: App) -> None:
+    report = reporting(memory_app)
+    made = memory_app.schedule(Every(days=1), report, name="x", arguments={"kind": "a"}, priority=3, tags=["t"], queue="q", timeout=5, run_after=2)
     task = made.task
     assert (task.priority, task.tags, task.queue, task.timeout, task.run_after, made.name) == (3, ("t",), "q", 5, 2, "x")
-    assert app.schedules == {"x": made}
+    assert memory_app.schedules == {"x": made}
 
 
 @pytest.mark.parametrize(
@@ -296,14 +297,14 @@ def test_the_options_of_a_push_go_to_every_task(app: App) -> None:
         (lambda app, task: App("memory://").schedule(Every(days=1), task, arguments={"kind": "a"}), "needs a task of its own app"),
     ],
 )
-def test_a_wrong_schedule_is_refused_when_it_is_made(app: App, wrong: Callable[[App, Any], Any], says: str) -> None:
+def test_a_wrong_schedule_is_refused_when_it_is_made(memory_app: App, wrong: Callable[[App, Any], Any], says: str) -> None:
     with pytest.raises(InvalidValue, match=says):
-        wrong(app, reporting(app))
-    assert app.schedules == {}
+        wrong(memory_app, reporting(memory_app))
+    assert memory_app.schedules == {}
 
 
-def test_two_schedules_of_an_app_cannot_share_a_name(app: App) -> None:
-    report = reporting(app)
-    app.schedule("@daily", report, arguments={"kind": "a"})
+def test_two_schedules_of_an_app_cannot_share_a_name(memory_app: App) -> None:
+    report = reporting(memory_app)
+    memory_app.schedule("@daily", report, arguments={"kind": "a"})
     with pytest.raises(InvalidValue, match=r"The schedule name 'report' is taken\. Pass name="):
-        app.schedule("@hourly", report, arguments={"kind": "b"})
+        memory_app.schedule("@hourly", report, arguments={"kind": "b"})

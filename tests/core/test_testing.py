@@ -155,9 +155,9 @@ def _actor() -> Any:
     return Actor(name="test")
 
 
-async def test_a_limit_that_runs_nothing_is_refused(app: App) -> None:
+async def test_a_limit_that_runs_nothing_is_refused(memory_app: App) -> None:
     with pytest.raises(InvalidValue, match="limit must be at least 1, got 0"):
-        await drain(app, limit=0)
+        await drain(memory_app, limit=0)
 
 
 # --- what was pushed -------------------------------------------------------------------------------------

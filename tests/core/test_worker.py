@@ -16,6 +16,7 @@ from queue_core import (
     RetryAfterError,
     Status,
     TaskHandle,
+    Worker,
     WorkerContext,
     WorkerNameTaken,
     WorkerStateError,
@@ -27,12 +28,6 @@ from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
 
 SOON = Retry(backoff="constant", min=0.01, max=0.01, jitter=0)
 ME = Actor(name="olga")
-
-
-@pytest.fixture
-def app(stored_app: App) -> App:
-    """Every test here on each kind of store."""
-    return stored_app
 
 
 async def test_a_thousand_tasks_run_exactly_once(stored_app: App) -> None:
@@ -224,6 +219,30 @@ async def _is(app: App, id: Any, status: Status) -> bool:
     return task is not None and task.status is status
 
 
+async def test_a_worker_made_by_hand_serves_the_queues_of_its_handlers_with_ten_slots(app: App) -> None:
+    @app.task(queue="letters")
+    async def write(text: str) -> str:
+        return text.upper()
+
+    @app.task(queue="numbers")
+    async def count(n: int) -> int:
+        return n + 1
+
+    @app.task(queue="others")
+    async def left_out() -> None: ...
+
+    worker = Worker("by hand", app.backend, [write.handler, count.handler])
+    written, counted, other = await write.push("a"), await count.push(1), await left_out.push()
+
+    async def both(worker: Worker) -> list[Any]:
+        (info,) = await app.expose.list_workers()
+        assert (info.name, info.queues, info.concurrency) == ("by hand", ("letters", "numbers"), 10)
+        return [await written.result(timeout=PATIENCE), await counted.result(timeout=PATIENCE)]
+
+    assert await worker.run_until(both) == ["A", 2]
+    assert (await other.fetch()).status is Status.PENDING
+
+
 async def test_a_name_that_no_worker_knows_stays_pending(stored_app: App) -> None:
     @stored_app.task
     async def known() -> None: ...
@@ -324,6 +343,22 @@ async def test_a_task_may_have_its_own_limit_and_many_limits_are_kept(app: App) 
         for handle in late:
             assert "TaskTimeout" in str((await becomes(handle, Status.KILLED)).error)
         await fine.result(timeout=PATIENCE)
+
+
+async def test_the_time_that_a_task_waits_does_not_count_for_its_limit(app: App) -> None:
+    started = asyncio.Event()
+
+    @app.task(max_attempts=1)
+    async def pass_time(seconds: float) -> None:
+        started.set()
+        await asyncio.sleep(seconds)
+
+    first = await pass_time.push(seconds=0.6)
+    async with working(app, concurrency=1):
+        await asyncio.wait_for(started.wait(), PATIENCE)
+        second = await pass_time.using(timeout=0.5).push(seconds=0.05)
+        await first.result(timeout=PATIENCE)
+        await second.result(timeout=PATIENCE)
 
 
 async def test_a_handler_that_swallows_its_cancellation_is_timed_out_all_the_same(app: App) -> None:
@@ -465,8 +500,9 @@ async def test_a_worker_is_steered_only_where_that_makes_sense(app: App) -> None
         worker.pause()
     worker.stop()
     await working
-    with pytest.raises(WorkerStateError, match="cannot stop: it is stopped"):
-        worker.stop()
+    for steer in (worker.stop, worker.pause, worker.resume):
+        with pytest.raises(WorkerStateError, match=f"cannot {steer.__name__}: it is stopped"):
+            steer()
     with pytest.raises(WorkerStateError, match="cannot restart: it is stopped, and must be running or paused"):
         worker.restart()
 
@@ -525,19 +561,19 @@ async def test_run_until_stops_with_what_it_waits_for(app: App) -> None:
         await app.worker().run_until(fail())
 
 
-async def test_a_worker_without_queues_or_with_wrong_settings_is_refused(app: App) -> None:
+async def test_a_worker_without_queues_or_with_wrong_settings_is_refused(memory_app: App) -> None:
     from queue_core import InvalidValue
 
     with pytest.raises(InvalidValue, match="serves no queue"):
-        app.worker("w")
+        memory_app.worker("w")
 
-    @app.task
+    @memory_app.task
     async def work() -> None: ...
 
     with pytest.raises(InvalidValue, match="concurrency must be a whole number of at least 1, got 0"):
-        app.worker(concurrency=0)
+        memory_app.worker(concurrency=0)
     with pytest.raises(InvalidValue, match="heartbeat_every must be at most half of lease_ttl"):
-        app.worker(lease_ttl=10, heartbeat_every=9)
+        memory_app.worker(lease_ttl=10, heartbeat_every=9)
 
 
 async def test_progress_is_stored(stored_app: App) -> None:

@@ -7,11 +7,6 @@ from queue_core.events import Custom, Error, Event, GivenBack, HeartBeat, Idle, 
 from tests.core.steps import PATIENCE, eventually, working
 
 
-@pytest.fixture
-def app(stored_app: App) -> App:
-    return stored_app
-
-
 async def test_a_stream_gives_every_event_in_order_and_ends_with_the_worker(app: App) -> None:
     @app.task(max_attempts=1)
     async def work(n: int) -> int:

@@ -18,11 +18,6 @@ from queue_core.worker_info import WorkerState
 from tests.core.steps import PATIENCE, becomes, eventually, working
 
 
-@pytest.fixture
-def app(stored_app: App) -> App:
-    return stored_app
-
-
 def pid() -> int:
     return os.getpid()
 
@@ -190,15 +185,15 @@ async def test_a_child_process_is_replaced_after_its_tasks() -> None:
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
 
 
-async def test_limits_that_are_none_get_a_sentence(app: App) -> None:
-    @app.task
+async def test_limits_that_are_none_get_a_sentence(memory_app: App) -> None:
+    @memory_app.task
     async def work() -> None: ...
 
     for setting in ("max_tasks", "max_memory", "max_tasks_per_child"):
         for wrong in (0, 1.5, True, "many"):
             options: dict[str, Any] = {setting: wrong}
             with pytest.raises(InvalidValue, match=f"{setting} must be a whole number of at least 1, or None for no limit, got"):
-                app.worker(**options)
+                memory_app.worker(**options)
 
 
 async def test_run_next_runs_exactly_one_task(app: App) -> None:

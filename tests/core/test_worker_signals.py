@@ -10,11 +10,6 @@ from queue_core import App, Status
 from tests.core.steps import PATIENCE, eventually
 
 
-@pytest.fixture
-def app(stored_app: App) -> App:
-    return stored_app
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_one_signal_lets_running_tasks_end(app: App, number: signal.Signals) -> None:
     started, gate = asyncio.Event(), asyncio.Event()

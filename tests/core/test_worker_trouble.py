@@ -8,19 +8,15 @@ from typing import Any
 
 import pytest
 
-from queue_core import App, HandWoundClock, Retry, Status, StoreUnavailable, WorkerContext
+from queue_core import App, HandWoundClock, KillReason, Retry, Status, StoreUnavailable, WorkerContext
+from queue_core.backend import Retention
 from queue_core.events import Event, LeaseLost, Start, StoreLost
 from queue_core.expose import Actor
-from queue_core.ids import new_boot_id
+from queue_core.ids import TaskId, new_boot_id
 from queue_core.task import DEFAULT_QUEUE, AttemptOutcome
 from queue_core.worker_info import Registration
 from tests.core.faulty import FaultyBackend
 from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
-
-
-@pytest.fixture
-def app(stored_app: App) -> App:
-    return stored_app
 
 
 @pytest.fixture
@@ -279,6 +275,7 @@ async def test_of_tasks_that_workers_died_under_one_runs_at_a_time(url: str) -> 
         handles = await suspect.push_many({} for _ in range(3))
         for life in range(2):
             await crash_a_worker(app, clock, f"dead-{life}")
+            await app.backend.rescue()
         fresh = await other.push()
         async with working(app, concurrency=10, lease_ttl=3_600, heartbeat_every=60) as worker:
             await fresh.result(timeout=PATIENCE)
@@ -304,7 +301,33 @@ async def crash_a_worker(app: App, clock: HandWoundClock, name: str) -> None:
     await app.backend.register(registration)
     await app.backend.claim(registration.boot, [DEFAULT_QUEUE], names=None, limit=10, start=10)
     clock.advance(60)
-    await app.backend.rescue()
+
+
+async def test_a_worker_rescues_expires_and_prunes_by_itself(url: str) -> None:
+    clock = HandWoundClock()
+    async with App(url, clock=clock) as app:
+
+        @app.task
+        async def work() -> int:
+            return 7
+
+        orphan = await work.push()
+        await crash_a_worker(app, clock, "dead")
+        old = await work.using(queue="elsewhere").push()
+        await old.kill()
+        clock.advance(60)
+        async with working(app, lease_ttl=3_600, heartbeat_every=600, housekeeping=0.02, retention=Retention(killed=60)) as worker:
+            assert await orphan.result(timeout=PATIENCE) == 7
+            await eventually(lambda: _is_gone(app, old.id), what="the pruning")
+            worker.pause()  # a claim would end what is expired as well
+            late = await work.using(expires_at=await app.expose.now()).push()
+            assert (await becomes(late, Status.KILLED)).reason is KillReason.EXPIRED
+        assert (await orphan.fetch()).crashes == 1
+        assert (await late.fetch()).status is Status.KILLED, "it is not old enough"
+
+
+async def _is_gone(app: App, id: TaskId) -> bool:
+    return await app.expose.fetch(id) is None
 
 
 class Broken(Retry):

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from queue_core import App
-from tests.stores import kinds, url_of
+from tests.stores import EVERY_STORE, url_of
 
 
-@pytest.fixture(params=kinds("memory", "sqlite", "postgres"))
+@pytest.fixture(params=EVERY_STORE)
 def url(request: pytest.FixtureRequest) -> str:
     """Where a store of each kind is."""
     return url_of(request)

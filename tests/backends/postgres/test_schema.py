@@ -17,6 +17,7 @@ from queue_core.backends.postgres.address import Address
 from queue_core.errors import InvalidValue, StoreUnavailable
 from queue_core.expose import connect
 from queue_core.task import DEFAULT_QUEUE
+from tests.backends.postgres import connected, migrated
 from tests.core.steps import PATIENCE, working
 from tests.stores import Schemas
 
@@ -158,3 +159,18 @@ async def test_a_store_whose_schema_was_dropped_says_so(pg_schemas: Schemas) -> 
     with pytest.raises(StoreUnavailable, match="Open it again"):
         await store.expose.counts()
     await store.backend.close()
+
+
+def test_tasks_have_eight_indexes_and_all_but_the_one_of_lists_hold_some_tasks_only(pg_url: str) -> None:
+    with migrated(pg_url) as address:
+        indexes = asyncio.run(_indexes_of_tasks(address))
+    assert len(indexes) == 8
+    assert [name for name, sql in indexes.items() if " WHERE " not in sql] == ["tasks_list"]
+
+
+async def _indexes_of_tasks(address: Address) -> dict[str, str]:
+    """Those beside the keys of the table itself."""
+    async with connected(address) as connection:
+        found = await connection.fetch("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = $1 AND tablename = 'tasks'", address.schema)
+        kept = await connection.fetch("SELECT conname FROM pg_constraint WHERE conrelid = $1::regclass", f"{address.schema}.tasks")
+    return {name: sql for name, sql in found if name not in {row[0] for row in kept}}

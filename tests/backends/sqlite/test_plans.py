@@ -135,5 +135,12 @@ def test_a_long_list_comes_in_order_and_is_not_sorted(full: sqlite3.Connection, 
     assert not any("TEMP B-TREE FOR ORDER BY" in step for step in plan(full, name)), plan(full, name)
 
 
+def test_tasks_have_eight_indexes_and_all_but_the_one_of_lists_hold_some_tasks_only(full: sqlite3.Connection) -> None:
+    found = full.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'prinia_tasks' AND sql IS NOT NULL")
+    indexes = dict(found.fetchall())
+    assert len(indexes) == 8
+    assert [name for name, sql in indexes.items() if " WHERE " not in sql] == ["prinia_tasks_list"]
+
+
 def test_choosing_what_to_claim_reads_the_claim_index_alone(full: sqlite3.Connection) -> None:
     assert any("COVERING INDEX prinia_tasks_claim" in step for step in plan(full, "candidates"))

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar
 
 from queue_core.backoff import Retry
 from queue_core.errors import InvalidValue, PriniaError, WorkerStateError, not_negative
@@ -17,7 +17,31 @@ from queue_core.worker.bell import Bell
 from queue_core.worker.shutdown import stopped_by_signals
 
 T = TypeVar("T")
-Factory = Callable[[int], Worker]
+
+
+class Runner(Protocol):
+    """What a monitor takes care of: a Worker, or what stands for one that lives elsewhere."""
+
+    @property
+    def is_working(self) -> bool:
+        """Whether it runs; only then it can be stopped."""
+        ...
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why it ended the last time."""
+        ...
+
+    async def run(self) -> None:
+        """Work until stopped."""
+        ...
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """End gracefully, or at once."""
+        ...
+
+
+Factory = Callable[[int], Runner]
 """Makes a worker, given how many runs in a row have failed before: 0 for the first."""
 ShouldRestart = Callable[[str, BaseException, int], bool]
 """Decides by the worker's name in the monitor, what its run raised, and which run that was: 0 for the first."""
@@ -25,6 +49,8 @@ RESTARTS: Final = 5
 """How many runs in a row may fail before a monitor gives a worker up, unless ``should_restart`` decides otherwise."""
 HEALTHY: Final = 60.0
 """Seconds after which a run counts as one that had begun well; never less than the longest pause between two runs."""
+REPLACED: Final = {StopReason.MAX_TASKS, StopReason.RESTART}
+"""Ends that another run follows at once."""
 FORCED: Final = 10.0
 """Seconds that workers may take to end after they were stopped at once."""
 _log = logging.getLogger("prinia.monitor")
@@ -74,8 +100,8 @@ class Monitor:
 
     @property
     def workers(self) -> dict[str, Worker | None]:
-        """The workers that it takes care of, by name; None where the next run is being waited for."""
-        return {name: member.worker for name, member in self._members.items()}
+        """The workers that it takes care of, by name; None where the next run is being waited for, or where the worker is in another process."""
+        return {name: member.worker if isinstance(member.worker, Worker) else None for name, member in self._members.items()}
 
     # --- its workers -----------------------------------------------------------------------------------
 
@@ -296,7 +322,7 @@ class Member:
 
     def __init__(self, name: str, factory: Factory, should_restart: ShouldRestart, backoff: Retry, announcer: Announcer) -> None:
         self.name = name
-        self.worker: Worker | None = None
+        self.worker: Runner | None = None
         self.task: asyncio.Task[None] | None = None
         self.stopped = False
         """Whether it was asked to end."""
@@ -304,7 +330,7 @@ class Member:
         """What its last run raised, for which it was given up."""
         self._factory, self._should_restart, self._backoff = factory, should_restart, backoff
         self._announcer = announcer
-        self._is_told = False
+        self._told: Worker | None = None
         self._bell = Bell()
 
     async def live(self) -> None:
@@ -332,9 +358,9 @@ class Member:
 
     def tell(self) -> None:
         """Pass the worker's events on, from when somebody listens: a worker without listeners makes none."""
-        if self._announcer and self.worker is not None and not self._is_told:
+        if self._announcer and isinstance(self.worker, Worker) and self._told is None:
             self.worker.listen(self._announcer.say)
-            self._is_told = True
+            self._told = self.worker
 
     async def _run(self, run: int) -> BaseException | None:
         """One run of the worker. What it raised, whatever that is: it must not end the others."""
@@ -345,9 +371,9 @@ class Member:
                 if not self.stopped:  # the factory may have done that
                     await worker.run()
             finally:
-                if self._is_told:
-                    worker.unlisten(self._announcer.say)
-                    self._is_told = False
+                if self._told is not None:
+                    self._told.unlisten(self._announcer.say)
+                    self._told = None
         except BaseException as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
@@ -357,7 +383,7 @@ class Member:
 
     def _is_over(self) -> bool:
         """Whether a worker that ended without an error has ended for good."""
-        return self.stopped or self.worker is None or self.worker.stop_reason is not StopReason.MAX_TASKS
+        return self.stopped or self.worker is None or self.worker.stop_reason not in REPLACED
 
     async def _may_go_on(self, error: BaseException, run: int) -> bool:
         """Whether another run follows, once the pause before it is over."""

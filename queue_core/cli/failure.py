@@ -24,8 +24,8 @@ class CommandFailed(Exception):
     """The command was right and could not be done. The message is a sentence."""
 
 
-def guarded(command: Callable[[], int]) -> int:
-    """Run ``command`` and return its exit code; turn what it raises into a sentence and a code."""
+def guarded(command: Callable[[], int], *, who: str = "prinia") -> int:
+    """Run ``command`` and return its exit code; turn what it raises into a sentence, said by ``who``, and a code."""
     try:
         code = command()
         sys.stdout.flush()  # so that a closed pipe is met here and not at interpreter exit
@@ -34,16 +34,16 @@ def guarded(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (UsageError, InvalidValue) as error:
-        return _say(error, USAGE)
+        return _say(who, error, USAGE)
     except (CommandFailed, PriniaError, OSError) as error:
-        return _say(error, FAILED)
+        return _say(who, error, FAILED)
     except Exception as error:
-        return _unforeseen(error)
+        return _unforeseen(who, error)
     return code
 
 
-def _say(error: BaseException, code: int) -> int:
-    print(f"prinia: {_sentence(error)}", file=sys.stderr)
+def _say(who: str, error: BaseException, code: int) -> int:
+    print(f"{who}: {_sentence(error)}", file=sys.stderr)
     return code
 
 
@@ -53,11 +53,11 @@ def _sentence(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _unforeseen(error: Exception) -> int:
+def _unforeseen(who: str, error: Exception) -> int:
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
         return FAILED
-    print(f"prinia: {type(error).__name__}: {error}\nNobody foresaw this. {TRACEBACK}=1 prinia … shows where it happened.", file=sys.stderr)
+    print(f"{who}: {type(error).__name__}: {error}\nNobody foresaw this. {TRACEBACK}=1 prinia … shows where it happened.", file=sys.stderr)
     return FAILED
 
 

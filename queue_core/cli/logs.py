@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 from collections.abc import Iterable
 from contextlib import aclosing
 from typing import Final
@@ -13,7 +12,7 @@ from queue_core.cli.failure import OK, CommandFailed, UsageError
 from queue_core.cli.output import show_json
 from queue_core.cli.store import with_store
 from queue_core.cli.tasks import task_id
-from queue_core.cli.words import harmless, stamp
+from queue_core.cli.words import harmless, level, stamp
 from queue_core.expose import Expose, LogEntry, LogFilter, LogPage
 
 MOST: Final = 1000
@@ -44,8 +43,8 @@ def show(args: argparse.Namespace) -> int:
 
 
 def _level(text: str | None) -> int:
-    number = 0 if text is None else logging.getLevelName(text.upper())
-    if not isinstance(number, int):
+    number = 0 if text is None else level(text)
+    if number is None:
         raise UsageError(f"--level must be debug, info, warning, error or critical, got {text!r}.")
     return number
 

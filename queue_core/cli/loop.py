@@ -3,13 +3,15 @@
 import asyncio
 import importlib.util
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
-def run(program: Coroutine[Any, Any, None]) -> None:
-    """Run ``program`` to its end."""
+def run(program: Coroutine[Any, Any, T]) -> T:
+    """Run ``program`` to its end, and return what it returns."""
     with asyncio.Runner(loop_factory=_factory()) as runner:
-        runner.run(program)
+        return runner.run(program)
 
 
 def name() -> str:

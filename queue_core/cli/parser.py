@@ -76,19 +76,29 @@ def _add_worker(commands: "Commands[Parser]") -> None:
         help="run the tasks of an app",
         description="Run a worker: it takes tasks from the app's store and calls your handlers, until SIGTERM or Ctrl-C. The first signal\n"
         "lets running tasks finish; a second one gives them back at once. With --max-tasks or --max-memory it ends by itself, in the same way\n"
-        "and with 0, for a supervisor to start it again.",
+        "and with 0, for a supervisor to start it again.\n\n"
+        "With --processes it is that supervisor itself: it runs so many workers, each in a process of its own, and starts another in place of one\n"
+        "that ends or dies. Its signals hold for all of them; SIGTERM to one of the processes lets that one finish and replaces it.",
         examples="""
             prinia worker tasks:app
             prinia worker shop.jobs:app --queues email,billing --concurrency 20
+            prinia worker tasks:app --processes 4 --name mail
             prinia worker tasks:app --max-tasks 10000 --max-memory 500MB
         """,
     )
     worker.add_argument("app", metavar="MODULE:APP", help="where the App is: tasks:app is `app = App(…)` in tasks.py")
     worker.add_argument("--queues", metavar="A,B", help="serve only these queues (default: all that the app's tasks name)")
     worker.add_argument("--concurrency", metavar="N", type=int, default=10, help="tasks at the same time (default: %(default)s)")
-    worker.add_argument("--name", help="the worker's name; no two living workers share one (default: from host and process)")
+    worker.add_argument("--processes", metavar="N", help="run N workers, each in a process of its own; auto: as many as there are usable CPUs")
+    worker.add_argument("--name", help="the worker's name; no two living workers share one (default: from host and process); NAME-1, … of processes")
     worker.add_argument("--max-tasks", metavar="N", type=int, help="end after N tasks, for a supervisor to start a fresh process (default: never)")
     worker.add_argument("--max-memory", metavar="SIZE", help="the same once the process uses more than SIZE, as 500MB (default: never)")
+    worker.add_argument(
+        "--capture-logs",
+        metavar="LEVEL",
+        default="info",
+        help="keep what handlers log beside their tasks, from this level on: debug, info, …; off keeps nothing (default: %(default)s)",
+    )
     runs(worker, "queue_core.cli.worker:run")
 
 

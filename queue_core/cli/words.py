@@ -1,5 +1,6 @@
 """Numbers, times and hostile text as words for a terminal."""
 
+import logging
 import re
 import unicodedata
 from datetime import datetime
@@ -62,6 +63,12 @@ def octets(text: str) -> int:
     if found is None or (found[2] or "b") not in units:
         raise InvalidValue(f"a size of memory is a number with {', '.join(SIZES)} after it, as 500MB or 1.5GB, got {text!r}.")
     return int(float(found[1]) * units[found[2] or "b"])
+
+
+def level(text: str) -> int | None:
+    """The number of the level that ``logging`` knows by this name, in any case; None when it knows none."""
+    number = logging.getLevelName(text.upper())
+    return number if isinstance(number, int) else None
 
 
 def seconds(text: str) -> float:

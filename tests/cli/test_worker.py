@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.cli.conftest import ON_EVERY_STORE, Prinia, place_of
 
@@ -111,3 +112,35 @@ def test_a_failure_is_logged_with_its_control_characters_visible(store: Prinia, 
     with process(app.parent, "worker", "shop:app", "--queues", "files") as worker:
         said = read_until(worker, "no further attempt")
         assert "\x1b" not in said
+
+
+def test_logs_are_captured_from_the_level_that_is_given(store: Prinia, app: Path) -> None:
+    app.write_text(app.read_text() + TALKING)
+    captured = {}
+    for level in ("debug", "error", "off"):
+        id = store("push", "talk", "talk").stdout.split()[0]
+        with process(app.parent, "worker", "shop:app", "--queues", "talk", "--max-tasks", "1", "--capture-logs", level) as worker:
+            said = read_until(worker, "Stopped")
+        assert "so it goes" in said
+        assert "who cares" not in said
+        captured[level] = store("tasks", "logs", id).stdout
+    assert "who cares" in captured["debug"] and "so it goes" in captured["debug"]
+    assert "who cares" not in captured["error"] and "so it goes" in captured["error"]
+    assert "so it goes" not in captured["off"]
+
+
+TALKING = """
+import logging
+
+@app.task(queue="talk")
+async def talk() -> None:
+    logging.getLogger("shop").debug("who cares")
+    logging.getLogger("shop").error("so it goes")
+"""
+
+
+@pytest.mark.parametrize("level", ["loud", "", "20"])
+def test_a_level_that_logging_does_not_know_is_refused(run: Prinia, app: Path, level: str) -> None:
+    ran = run("worker", "shop:app", "--capture-logs", level)
+    assert ran.returncode == 2
+    assert ran.stderr == f"prinia: --capture-logs must be debug, info, warning, error, critical or off, got {level!r}.\n"

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
-from queue_core.backend import Backend
+from queue_core.backend import Backend, Capabilities
 from queue_core.backoff import Retry
 from queue_core.codec import CODECS, Codec, Guarded, JsonCodec, MsgPackCodec
 from queue_core.definition import STREAM_BATCH, AsyncTaskDefinition, Options, PlainTaskDefinition, TaskDefinition
@@ -128,7 +128,7 @@ class App:
     # --- the connection ------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Connect, unless that is done in this event loop. Raises StoreUnavailable.
+        """Connect, unless that is done in this event loop. Raises StoreUnavailable, InvalidValue where limits are declared and the store has none.
 
         >>> async with app:
         ...     await app.open()
@@ -137,6 +137,8 @@ class App:
         if loop not in self._loops:
             await self.backend.open()
             self._loops.enter(loop)
+        for queue in self._undeclared:
+            self.backend.capabilities.require("limits", f"The queue {queue} has limits", "Take app.queue out.")
         while self._undeclared:
             await self.backend.declare(*self._undeclared.popitem())
 
@@ -243,7 +245,8 @@ class App:
         """Declare the limits of a queue, which hold over all workers and machines: ``app.queue("email", rate=Rate(10, per=60))``.
 
         They are stored when a worker of this app starts, or the app is used, and replace those before; see ``Limits`` for what each means. A queue
-        that is not declared keeps those it has. Raises InvalidValue for a value that breaks a rule.
+        that is not declared keeps those it has. Raises InvalidValue for a value that breaks a rule; where the store has no limits, its first use
+        does.
 
         >>> limits = app.queue("email", concurrency=5, rate=Rate(10, per=60))
         >>> limits.concurrency
@@ -360,6 +363,8 @@ class App:
         """
         await self.open()
         tasks = pushed_through(self.on_push, tasks)
+        if not self.backend.capabilities.key_rules:
+            _check_keys(self.backend.capabilities, tasks)
         return await (self.backend.push(tasks) if connection is None else self.backend.push_in(connection, tasks))
 
     async def push_stream(self, tasks: Stream[NewTask]) -> AsyncGenerator[Pushed, None]:
@@ -498,6 +503,12 @@ async def _ready(worker: "Worker", working: "asyncio.Future[None]") -> None:
         ready.cancel()
     if working.done():
         working.result()
+
+
+def _check_keys(can: Capabilities, tasks: Sequence[NewTask]) -> None:
+    for task in tasks:
+        if task.unique != "ever" or task.debounce is not None:
+            can.require("key_rules", f"{task.name} is pushed with unique or debounce", "Leave them out: a key then belongs to its task for ever.")
 
 
 def _several(hooks: Hook | Sequence[Hook]) -> tuple[Hook, ...]:

@@ -10,6 +10,8 @@ one loop does to its connection changes nothing for another, and neither does a 
 loop that has not opened it a store raises NotConnected at once.
 
 *Now* is always the store's own now: ``Backend.now``. Delays go in as seconds; the store adds them to its now.
+
+A store may lack parts of the contract, if its ``Capabilities`` say so: nobody calls what belongs to them.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from queue_core.capabilities import PARTS, Capabilities, Part
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.limits import Limits
 from queue_core.logs import LogLine
@@ -24,18 +27,6 @@ from queue_core.outcome import Ack
 from queue_core.schedule import DueSchedule, DueSchedules, Schedule
 from queue_core.task import Claim, Lease, NewTask, Pushed, Task
 from queue_core.worker_info import Beat, BeatReply, Registration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a backend can do. Callers ask here and never for a backend by name."""
-
-    persistent: bool
-    """Tasks survive the end of the process."""
-    cross_process: bool
-    """Other processes can share the store."""
-    transactions: tuple[str, ...] = ()
-    """Kinds of connection whose transaction ``push_in`` can join, as ``sqlite3``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +91,7 @@ class Backend(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this backend can do."""
+        """What this store can do; the same before and after it is opened, and that of its Expose."""
         ...
 
     async def open(self) -> None:
@@ -278,3 +269,15 @@ class Backend(Protocol):
     async def prune(self, retention: Retention) -> int:
         """Remove one small batch of what retention no longer keeps. Returns how many tasks went; call again until 0."""
         ...
+
+
+__all__ = [
+    "PARTS",
+    "Backend",
+    "Capabilities",
+    "Claims",
+    "Part",
+    "Rescued",
+    "Retention",
+    "Wakeups",
+]

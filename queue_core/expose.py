@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NewType, Protocol
 
+from queue_core.capabilities import Capabilities
 from queue_core.codec import CODECS, Codec, codec_named
 from queue_core.errors import (
     DecodeError,
@@ -580,6 +581,11 @@ class Expose(ListQueues, ListWorkers, ListSchedules, ListAllTasks, FetchById, Li
         """The codecs by name with which stored payloads are shown."""
         ...
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this store can do; the same before and after it is opened. Nobody calls what belongs to parts that it lacks."""
+        ...
+
     async def now(self) -> datetime:
         """The store's time: aware, UTC."""
         ...
@@ -652,6 +658,7 @@ __all__ = [
     "AuditEntry",
     "BootId",
     "Bucket",
+    "Capabilities",
     "Codec",
     "Connected",
     "Counts",

@@ -137,14 +137,15 @@ class TaskHandle(Generic[R_co]):
     async def update(self, *, actor: Actor = PROGRAM, **changes: Unpack[Changes]) -> Report:
         """Change the task while it waits: ``await task.update(priority=10, arguments={"user_id": 43})``. What is left out stays.
 
-        Raises IllegalTransition when it runs or is final, InvalidValue for arguments that do not fit the handler and for values that break a
-        rule, UnknownTask when it was deleted. Nothing is changed then.
+        Raises IllegalTransition when it runs or is final, InvalidValue for arguments that do not fit the handler, for values that break a
+        rule and where the store has no updates, UnknownTask when it was deleted. Nothing is changed then.
 
         >>> task = await greet.push("Ada")
         >>> report = await task.update(priority=10, arguments={"name": "Grace"})
         >>> (await task.fetch()).priority
         10
         """
+        self._store.backend.capabilities.require("updates", f"{self.task.name} {self.id} is to be changed", "Kill it, and push another.")
         await self._store.open()
         return (await self._store.expose.update([self.id], self._change(changes), actor=actor)).raise_if_skipped()
 

@@ -260,7 +260,8 @@ class WorkerContext:
 
         ``async`` handlers await it; plain functions just call it. Once it returns, the value is stored, in place of the one before. A task
         that is Done keeps none. Gives whether the task is still this worker's: False kept nothing.
-        Raises EncodeError for what the task's codec cannot hold, InvalidValue for more than 1 MiB, StoreUnavailable.
+        Raises EncodeError for what the task's codec cannot hold, InvalidValue for more than 1 MiB and where the store has no checkpoints,
+        StoreUnavailable.
         """
         return self.hooks.checkpoint(value)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Final
+from xml.etree import ElementTree
 
 import pytest
 
@@ -40,6 +41,14 @@ def url(folder):
 '''
 FORGETFUL: Final = BACKEND.replace("self.waiting.extend(tasks)", "self.waiting.extend(tasks[:1])")
 PART: Final = "test_claim"
+OWN: Final = {
+    "schedules": "test_schedules",
+    "logs": "test_logs",
+    "checkpoints": "test_checkpoint",
+    "updates": "test_update",
+    "key_rules": "test_unique",
+}
+"""Which module tests a part of the contract; test_limits is also about two others."""
 
 
 def suite(folder: Path, code: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -49,11 +58,29 @@ def suite(folder: Path, code: str, *words: str) -> subprocess.CompletedProcess[s
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[prinia.backends]\nshelf = shelf:connect\n")
+    return run(folder, *words)
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the suite in a folder."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "queue_core.conformance", *words]
     if "board.pytest_plugin" not in _installed_plugins():
         command += ["-p", "board.pytest_plugin"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")} | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=110)
+
+
+def skipped(report: Path) -> dict[str, set[str]]:
+    """From each module with tests that were skipped to the reasons."""
+    found: dict[str, set[str]] = {}
+    for test in ElementTree.parse(report).iter("testcase"):
+        for skip in test.iter("skipped"):
+            found.setdefault(test.attrib["classname"].rpartition(".")[2], set()).add(skip.attrib["message"])
+    return found
+
+
+def reason(part: str) -> str:
+    return f"the store has no {part.replace('_', ' ')}: Capabilities.{part} is False"
 
 
 def _installed_plugins() -> set[str]:
@@ -69,6 +96,23 @@ def test_a_store_of_somebody_else_is_found_to_keep_the_contract(tmp_path: Path, 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert " passed" in ran.stdout
     assert "skipped" not in ran.stdout
+
+
+@pytest.mark.slow
+def test_of_a_store_that_lacks_parts_the_tests_of_these_are_skipped_and_no_other(tmp_path: Path) -> None:
+    ran = run(tmp_path, "--prinia-store", "tests.partial:lacking", "--junitxml", "report.xml")
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr
+    told = skipped(tmp_path / "report.xml")
+    assert told.pop("test_limits") == {reason(part) for part in ("limits", "updates", "key_rules")}
+    assert told == {module: {reason(part)} for part, module in OWN.items()}
+
+
+def test_a_part_that_is_there_is_tested_beside_one_that_is_not(tmp_path: Path) -> None:
+    words = "-k", "test_update or test_acts_keep or test_a_task_that_was_changed_keeps", "--junitxml", "report.xml"
+    ran = run(tmp_path, "--prinia-store", "tests.partial:without_updates", *words)
+    assert skipped(tmp_path / "report.xml") == {"test_update": {reason("updates")}, "test_limits": {reason("updates")}}
+    assert ran.returncode == 0, ran.stdout
+    assert "failed" not in ran.stdout
 
 
 def test_one_that_loses_tasks_is_found_out(tmp_path: Path) -> None:

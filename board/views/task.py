@@ -63,7 +63,7 @@ async def task(ask: Ask, named: Mapping[str, str]) -> Screen:
     crew = await Crew.of(ask)
     attempts = await ask.store.attempts(found.id)
     audit = await ask.store.list_audit(task=found.id, limit=KEPT)
-    log = await ask.store.list_logs(LogFilter(task=found.id), limit=SHOWN_LINES)
+    log = await ask.store.list_logs(LogFilter(task=found.id), limit=SHOWN_LINES) if ask.store.capabilities.logs else None
     head = _head(ask, found, crew)
     why = WhyPart(shown=found.status in (Status.PENDING, Status.FAILED, Status.QUEUED), reasons=await reasons(ask, found, crew))
     return Screen(
@@ -79,7 +79,7 @@ async def task(ask: Ask, named: Mapping[str, str]) -> Screen:
             Fragment(id="task-arguments", template="tasks/_arguments.html", context=_arguments(ask, found)),
             Fragment(id="task-result", template="tasks/_result.html", context=_result(ask, found)),
             Fragment(id="task-attempts", template="tasks/_attempts.html", context=_attempts(ask, found, attempts)),
-            Fragment(id="task-log", template="tasks/_log.html", context=_log(ask, found, log)),
+            *([] if log is None else [Fragment(id="task-log", template="tasks/_log.html", context=_log(ask, found, log))]),
             Fragment(id="task-audit", template="tasks/_audit.html", context=AuditPart(lines=tuple(_audit_line(entry) for entry in audit))),
         ),
         topics=frozenset({queue_topic(found.queue), Topic("queues"), Topic("workers"), Topic("audit")}),

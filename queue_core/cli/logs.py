@@ -39,7 +39,7 @@ def show(args: argparse.Namespace) -> int:
             _print_rest(page)
         return OK
 
-    return with_store(args, ask)
+    return with_store(args, ask, needs="logs")
 
 
 def _level(text: str | None) -> int:

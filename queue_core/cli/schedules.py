@@ -33,7 +33,7 @@ def show_list(args: argparse.Namespace) -> int:
         show_json(schedules) if args.json else _print(schedules, await store.now())
         return OK
 
-    return with_store(args, ask)
+    return with_store(args, ask, needs="schedules")
 
 
 def show_one(args: argparse.Namespace) -> int:
@@ -49,7 +49,7 @@ def show_one(args: argparse.Namespace) -> int:
             _print_one(store, schedule, await store.now())
         return OK
 
-    return with_store(args, ask)
+    return with_store(args, ask, needs="schedules")
 
 
 def act(args: argparse.Namespace) -> int:
@@ -61,7 +61,7 @@ def act(args: argparse.Namespace) -> int:
         show_json(schedule) if args.json else print(harmless(_sentence(schedule, await store.now())))
         return OK
 
-    return with_store(args, ask)
+    return with_store(args, ask, needs="schedules")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         show_json(task_json(store, task)) if args.json else print(harmless(f"{task.id} pushed: {task.name} in {task.queue}."))
         return OK
 
-    return with_store(args, ask)
+    return with_store(args, ask, needs="schedules")
 
 
 def delete(args: argparse.Namespace) -> int:
@@ -85,7 +85,7 @@ def delete(args: argparse.Namespace) -> int:
         )
         return OK
 
-    return with_store(args, ask)
+    return with_store(args, ask, needs="schedules")
 
 
 def _print(schedules: list[ScheduleInfo], now: datetime) -> None:

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from queue_core.cli.failure import UsageError
+from queue_core.capabilities import Part
+from queue_core.cli.failure import CommandFailed, UsageError
 from queue_core.errors import StoreMissing
 from queue_core.expose import Actor, Connected, Expose, connect, without_password
 
@@ -102,9 +103,11 @@ async def opened(expose: Expose) -> AsyncIterator[Expose]:
         await expose.close()
 
 
-def with_store(args: argparse.Namespace, ask: Callable[[Expose], Awaitable[int]]) -> int:
-    """Open the store that ``args`` name, ask, close it; the exit code."""
+def with_store(args: argparse.Namespace, ask: Callable[[Expose], Awaitable[int]], *, needs: Part | None = None) -> int:
+    """Open the store that ``args`` name, ask, close it; the exit code. Raises CommandFailed for a store that lacks the part that is needed."""
     expose = connection(named(args)).expose
+    if needs is not None and not expose.capabilities.has(needs):
+        raise CommandFailed(f"The store {expose.kind} {expose.location} has no {needs}. Choose one that has them, as sqlite:///tasks.db.")
 
     async def main() -> int:
         async with opened(expose):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from queue_core.conformance.fixtures import another, clock, connected
+from queue_core.conformance.fixtures import MARKER, _parts, another, clock, connected
 
 HOW = "Say which store to test: --prinia-store URL, where {folder} stands for an empty folder, or module:function from that folder to a URL."
 
@@ -14,6 +14,7 @@ HOW = "Say which store to test: --prinia-store URL, where {folder} stands for an
 def pytest_configure(config: pytest.Config) -> None:
     """Let tests be plain async functions, whatever the settings of whoever runs them. Raises UsageError where no store is named."""
     config.option.asyncio_mode = "auto"
+    config.addinivalue_line("markers", MARKER)
     if not _named(config):
         raise pytest.UsageError(HOW)
 
@@ -33,4 +34,4 @@ def _named(config: pytest.Config) -> str:
     return str(config.getoption("--prinia-store") or config.getini("prinia_store"))
 
 
-__all__ = ["another", "clock", "connected", "url"]
+__all__ = ["_parts", "another", "clock", "connected", "url"]

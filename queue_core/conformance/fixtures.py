@@ -2,13 +2,29 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import pytest
 import pytest_asyncio
 
+from queue_core.capabilities import Part
 from queue_core.clock import HandWoundClock
 from queue_core.conformance.helpers import check_books
 from queue_core.expose import Connected, connect
+
+MARKER: Final = "needs(*parts): the parts of the contract that a test is about; it is skipped where the store says that it lacks one"
+
+
+@pytest.fixture(autouse=True)
+def _parts(request: pytest.FixtureRequest) -> None:
+    """Skip a test of what the store says that it lacks."""
+    needed: list[Part] = [part for mark in request.node.iter_markers("needs") for part in mark.args]
+    if not needed or "url" not in request.fixturenames:
+        return
+    store = connect(request.getfixturevalue("url"), clock=request.getfixturevalue("clock"))
+    for part in needed:
+        if not store.backend.capabilities.has(part):
+            pytest.skip(f"the store has no {part.replace('_', ' ')}: Capabilities.{part} is False")
 
 
 @pytest.fixture
@@ -44,4 +60,4 @@ async def another(connected: Connected, url: str, clock: HandWoundClock) -> Asyn
     await store.backend.close()
 
 
-__all__ = ["another", "balanced", "clock", "connected"]
+__all__ = ["MARKER", "_parts", "another", "balanced", "clock", "connected"]

@@ -9,6 +9,8 @@ from queue_core.expose import Connected
 from queue_core.outcome import Released
 from queue_core.task import MAX_CHECKPOINT, Lease
 
+pytestmark = pytest.mark.needs("checkpoints")
+
 
 async def test_the_next_attempt_gets_what_was_kept_last(connected: Connected) -> None:
     claim = await running(connected)

@@ -35,6 +35,8 @@ from queue_core.outcome import Deferred, Errored
 from queue_core.status import Status
 from queue_core.task import DEFAULT_QUEUE, Claim, Task, TaskChange
 
+pytestmark = pytest.mark.needs("limits")
+
 
 async def declare(connected: Connected, queue: str = DEFAULT_QUEUE, **limits: Any) -> None:
     await connected.backend.declare(QueueName(queue), Limits(**limits))
@@ -239,13 +241,12 @@ async def test_acts_keep_to_the_limit(connected: Connected, clock: HandWoundCloc
     [done] = await push_group(connected, "a", 1)
     [held] = await taken(connected, boot)
     await finish(connected, held)
-    tasks = await push_group(connected, "a", 3, run_after=60)
+    tasks = await push_group(connected, "a", 2, run_after=60)
     await push_group(connected, "a", 1)
     [held] = await taken(connected, boot)
     await connected.expose.retry([done.id], actor=ME)
     await connected.expose.run_now([tasks[0].id], actor=ME)
     await connected.expose.reschedule([tasks[1].id], clock.now(), actor=ME)
-    await connected.expose.update([tasks[2].id], TaskChange(run_at=clock.now()), actor=ME)
     assert await taken(connected, boot) == []
     seen = set()
     while True:
@@ -259,6 +260,19 @@ async def test_acts_keep_to_the_limit(connected: Connected, clock: HandWoundCloc
     assert seen == {done.id, *ids(tasks)}
 
 
+@pytest.mark.needs("updates")
+async def test_a_task_that_was_changed_keeps_to_the_limit(connected: Connected, clock: HandWoundClock) -> None:
+    await declare(connected, group_concurrency=1)
+    boot = await registered(connected)
+    later, _ = await push_group(connected, "a", 1, run_after=60), await push_group(connected, "a", 1)
+    [held] = await taken(connected, boot)
+    await connected.expose.update([later[0].id], TaskChange(run_at=clock.now()), actor=ME)
+    assert await taken(connected, boot) == []
+    await finish(connected, held)
+    assert ids(await taken(connected, boot)) == ids(later)
+
+
+@pytest.mark.needs("key_rules")
 async def test_a_debounced_task_of_a_group_keeps_to_the_limit(connected: Connected, clock: HandWoundClock) -> None:
     await declare(connected, group_concurrency=1)
     boot = await registered(connected)

@@ -16,6 +16,8 @@ from queue_core.ids import QueueName, TaskId
 from queue_core.logs import KEPT_LINES, LogLine
 from queue_core.task import Claim, Lease
 
+pytestmark = pytest.mark.needs("logs")
+
 HOUR = 3600.0
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

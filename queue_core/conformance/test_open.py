@@ -68,3 +68,4 @@ async def test_a_store_says_what_and_where_it_is(connected: Connected) -> None:
     assert connected.expose.kind and connected.expose.location
     assert {"json", "msgpack"} <= set(connected.expose.codecs)
     assert isinstance(connected.backend.capabilities.persistent, bool)
+    assert connected.expose.capabilities == connected.backend.capabilities

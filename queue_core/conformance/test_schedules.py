@@ -12,6 +12,8 @@ from queue_core.errors import InvalidValue
 from queue_core.expose import Action, Actor, Connected, Pause, ScheduleDetail
 from queue_core.schedule import Cron, DueSchedule, Every, Schedule, Tick, plan, tick_in
 
+pytestmark = pytest.mark.needs("schedules")
+
 EVERY_TEN = Every(minutes=10)
 TEN = timedelta(minutes=10)
 

@@ -24,6 +24,8 @@ from queue_core.expose import Connected
 from queue_core.status import Status
 from queue_core.task import Pushed
 
+pytestmark = pytest.mark.needs("key_rules")
+
 LIVE = [status for status in Status if not status.is_final]
 
 

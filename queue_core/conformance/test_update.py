@@ -14,6 +14,8 @@ from queue_core.ids import TaskId
 from queue_core.status import Status
 from queue_core.task import Task, TaskChange
 
+pytestmark = pytest.mark.needs("updates")
+
 
 async def change(connected: Connected, task: Task, **changes: Any) -> Task:
     report = await connected.expose.update([task.id], TaskChange(**changes), actor=ME)

@@ -278,7 +278,8 @@ class Executor:
         return _still_held(run, await self._backend.progress(run.claim.lease, fraction, note))
 
     async def checkpoint(self, run: Run, data: bytes | None) -> bool:
-        """Store ``data`` for the attempt after ``run``; cancels it when its lease is lost."""
+        """Store ``data`` for the attempt after ``run``; cancels it when its lease is lost. Raises InvalidValue where the store keeps none."""
+        self._backend.capabilities.require("checkpoints", f"{run.claim.name} calls ctx.checkpoint", "Leave the call out.")
         held = _still_held(run, await self._backend.checkpoint(run.claim.lease, data))
         if held:
             run.claim = run.claim._replace(checkpoint=data)

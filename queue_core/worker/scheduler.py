@@ -31,13 +31,17 @@ class Scheduler:
         self._caught_up, self._report = caught_up, report
         self._unfit: dict[str, int] = {}
         """The schedules that are due and cannot be fired here, by name, with the version that this was said of."""
-        self._wakeups = backend.schedule_wakeups()
+        self._wakeups = backend.schedule_wakeups() if backend.capabilities.schedules else None
         self._listening = contextlib.AsyncExitStack()
         self._listener = Loop("listener for schedules", self._listen, report=report)
         self._loop = Loop("scheduler", self._step, report=report)
 
     async def start(self) -> None:
-        """Begin. What is due now is pushed once this returns, so that a worker which finds nothing to do has nothing to do."""
+        """Begin, where the store has schedules. What is due now is pushed once this returns, so that a worker which finds nothing to do has
+        nothing to do.
+        """
+        if self._wakeups is None:
+            return
         await self._listening.enter_async_context(self._wakeups)
         try:
             await self._step()
@@ -53,6 +57,7 @@ class Scheduler:
         await self._listening.aclose()
 
     async def _listen(self) -> float:
+        assert self._wakeups is not None
         if await self._wakeups.wait(None):
             self._loop.wake()
         return 0.0

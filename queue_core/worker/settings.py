@@ -1,10 +1,12 @@
 """How a worker is set up."""
 
+import enum
 import logging
 import os
 import secrets
 import socket
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from queue_core.backend import Retention
 from queue_core.errors import InvalidValue, not_negative
@@ -12,6 +14,15 @@ from queue_core.ids import QueueName
 from queue_core.middleware import Middleware, checked
 from queue_core.polling import DEFAULT_POLL, Interval, Strategy
 from queue_core.task import check_name
+
+
+class Usual(enum.Enum):
+    """The value of a setting that nobody made, where what is usual depends on the store."""
+
+    USUAL = "usual"
+
+
+USUAL: Final[Literal[Usual.USUAL]] = Usual.USUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from queue_core.backend import Backend, Retention
+from queue_core.backend import Backend, Capabilities, Retention
 from queue_core.codec import CODECS, Codec
 from queue_core.errors import StoreUnavailable, WorkerStateError
 from queue_core.events import Custom, Event, Stop, StopReason
@@ -31,7 +31,7 @@ from queue_core.worker.quota import Quota
 from queue_core.worker.recipes import prepare
 from queue_core.worker.running import Running
 from queue_core.worker.scribe import Scribe, scribing
-from queue_core.worker.settings import Settings, unique_name
+from queue_core.worker.settings import USUAL, Settings, Usual, unique_name
 from queue_core.worker.shutdown import stopped_by_signals
 from queue_core.worker.side_work import SideWork
 from queue_core.worker.supplies import Supplies
@@ -66,13 +66,13 @@ class Worker:
     tasks a child process may run before another takes its place. ``Stop`` tells which of the two first it was.
 
     ``capture_logs``: the level from which on what handlers log is kept beside their tasks, as far as the settings of ``logging`` let it
-    through; None captures nothing.
+    through, INFO by default; None captures nothing, as does the default where the store has no logs.
 
     ``schedules``: those that it stores when it starts; it pushes the tasks of all that are stored.
     ``overrides``: dependencies of handlers by what takes their place.
 
-    Raises InvalidValue for settings that break a rule and dependencies that cannot be made, MissingData when a handler asks for data that is
-    not in ``data``.
+    Raises InvalidValue for settings that break a rule, for parts that the store lacks and for dependencies that cannot be made, MissingData
+    when a handler asks for data that is not in ``data``.
 
     >>> worker = app.worker("mail-1", queues=["email"], concurrency=20, poll=1)
     >>> worker.settings.lease_ttl, worker.settings.heartbeat_every
@@ -105,7 +105,7 @@ class Worker:
         max_tasks: int | None = None,
         max_memory: int | None = None,
         max_tasks_per_child: int | None = None,
-        capture_logs: str | int | None = "INFO",
+        capture_logs: str | int | Usual | None = USUAL,
         schedules: Iterable[Schedule] = (),
     ) -> None:
         handlers = list(handlers)
@@ -126,12 +126,13 @@ class Worker:
             max_tasks=max_tasks,
             max_memory=max_memory,
             max_tasks_per_child=max_tasks_per_child,
-            capture_logs=level_of(capture_logs),
+            capture_logs=_captured(capture_logs, backend.capabilities),
         )
         self._backend = backend
         self._codecs = codecs
         self._schedules = tuple(schedules)
         self._limits = limits
+        _check_parts(backend.capabilities, self._schedules, limits)
         given = data if isinstance(data, Mapping) else {type(value): value for value in data}
         self._recipes = prepare(handlers, Supplies(given, provided(self.settings.middleware), overrides or {}))
         self._gates = Gates(self.settings.middleware)
@@ -490,6 +491,22 @@ class Worker:
         if self._phase not in phases:
             allowed = " or ".join(phases)
             raise WorkerStateError(f"Worker {self.name} cannot {verb}: it is {self._phase}, and must be {allowed}.")
+
+
+def _captured(level: str | int | Usual | None, can: Capabilities) -> int | None:
+    if isinstance(level, Usual):
+        return logging.INFO if can.logs else None
+    number = level_of(level)
+    if number is not None:
+        can.require("logs", f"capture_logs is {level!r}", "Leave it out.")
+    return number
+
+
+def _check_parts(can: Capabilities, schedules: Sequence[Schedule], limits: Mapping[QueueName, Limits]) -> None:
+    for schedule in schedules:
+        can.require("schedules", f"The schedule {schedule.name} is declared", "Take it out; pipe(Cron(…).ticks(), task) pushes without one.")
+    for queue in limits:
+        can.require("limits", f"The queue {queue} has limits", "Take app.queue out.")
 
 
 def _version() -> str:

@@ -8,9 +8,36 @@ from typing import Any
 import pytest
 
 from board import Board
-from queue_core import App, InvalidValue, NewTask, Status, StoreUnavailable, Task, register_backend, schemes
+from queue_core import (
+    App,
+    Every,
+    HandWoundClock,
+    InvalidValue,
+    NewTask,
+    PriniaError,
+    Schedule,
+    Status,
+    StoreUnavailable,
+    Task,
+    register_backend,
+    schemes,
+)
 from queue_core.backends.custom import Ledger, custom_backend
-from queue_core.conformance.helpers import ME, check_books, claim, failed, fetch, finish, new_task, push_one, registered, running, status_of
+from queue_core.conformance.helpers import (
+    ME,
+    check_books,
+    claim,
+    counts_of,
+    failed,
+    fetch,
+    finish,
+    new_task,
+    push_one,
+    registered,
+    running,
+    status_of,
+    take,
+)
 from queue_core.expose import Connected, Span
 from queue_core.ids import QueueName
 from queue_core.task import DEFAULT_QUEUE
@@ -68,6 +95,11 @@ def place() -> Place:
 
 
 @pytest.fixture
+def clock() -> HandWoundClock:
+    return HandWoundClock()
+
+
+@pytest.fixture
 async def connected(place: Place) -> AsyncIterator[Connected]:
     store = place.connect()
     await store.backend.open()
@@ -85,6 +117,21 @@ def test_a_missing_function_is_named(place: Place, missing: str, sentence: str) 
     functions: dict[str, Any] = {"push": place.push, "claim": place.claim} | {missing: None}
     with pytest.raises(InvalidValue, match=sentence):
         custom_backend(**functions)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"push": lambda: None}, r"The function push of a store is called as push\(tasks\), and .* cannot be: too many positional arguments\."),
+        ({"claim": lambda queues: []}, r"The function claim of a store is called as claim\(queues, limit\), and .* cannot be"),
+        ({"claim": lambda queues, limit, wait: []}, r"claim\(queues, limit\), and .* cannot be: missing a required argument: 'wait'\."),
+        ({"ack": lambda: None}, r"ack\(tasks\), and .* cannot be"),
+        ({"release": "shelf.release"}, r"custom_backend needs release=, a function release\(tasks\) that takes tasks back; got 'shelf\.release'"),
+    ],
+)
+def test_a_function_that_cannot_be_called_as_it_will_be_is_refused(place: Place, wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidValue, match=sentence):
+        custom_backend(**{"push": place.push, "claim": place.claim} | wrong)
 
 
 @pytest.mark.parametrize("options", [{"poll": 0}, {"poll": -1}, {"lookahead": -1}, {"lookahead": 1.5}])
@@ -113,6 +160,42 @@ async def test_a_push_that_fails_there_stores_nothing_here(place: Place, connect
     assert (await connected.backend.push([new_task(key="only")]))[0].created
 
 
+async def use_all(store: Connected) -> None:
+    """Let every function be called."""
+    await store.backend.push([new_task(), new_task()])
+    [held] = await claim(store, await registered(store), limit=1, start=1)
+    await finish(store, held)
+    await claim(store, held.lease.boot, limit=0)
+    await store.backend.close()
+
+
+@pytest.mark.parametrize("name", ["push", "claim", "ack", "release"])
+async def test_a_bug_in_a_function_is_told_with_its_name(place: Place, name: str) -> None:
+    def broken(*given: Any) -> Any:
+        raise KeyError("colour")
+
+    functions: dict[str, Any] = {"push": place.push, "claim": place.claim, "ack": place.ack, "release": place.release}
+    store = custom_backend(**functions | {name: broken}, location="shelf://")
+    await store.backend.open()
+    with pytest.raises(PriniaError, match=rf"The function {name} of the store shelf:// failed: KeyError: 'colour'\.") as told:
+        await use_all(store)
+    assert isinstance(told.value.__cause__, KeyError)
+    assert not isinstance(told.value, StoreUnavailable)
+
+
+async def test_a_push_that_yields_stores_nothing_and_says_so(place: Place) -> None:
+    async def push(tasks: Sequence[NewTask]) -> AsyncIterator[None]:
+        place.waiting.extend(tasks)
+        yield
+
+    store = custom_backend(push=push, claim=place.claim)  # type: ignore[arg-type]  # the mistake
+    await store.backend.open()
+    with pytest.raises(InvalidValue, match=r"The function push of the store custom:// has a yield, so it did nothing\. Let it return\."):
+        await push_one(store)
+    assert (await store.expose.counts())[DEFAULT_QUEUE].total == 0
+    await store.backend.close()
+
+
 async def test_what_is_not_stored_does_not_go_there(place: Place, connected: Connected) -> None:
     await connected.backend.push([new_task(key="a"), new_task(key="a"), new_task(key="b")])
     await connected.backend.push([new_task(key="b")])
@@ -123,6 +206,132 @@ async def test_a_person_pushes_too(place: Place, connected: Connected) -> None:
     await connected.expose.push([new_task()], actor=ME)
     assert len(place.waiting) == 1
     assert [entry.count for entry in await connected.expose.list_audit()] == [1]
+
+
+# --- schedules --------------------------------------------------------------------------------------------------
+
+
+HOURLY = Schedule(name="hourly", when=Every(hours=1), task=new_task("report"))
+
+
+async def test_tasks_of_schedules_go_there_too(place: Place, clock: HandWoundClock) -> None:
+    store = place.connect(ledger=Ledger(clock))
+    await store.backend.open()
+    await store.backend.declare_schedules([HOURLY])
+    clock.advance(3600)
+    assert await fire(store)
+    pushed = await store.expose.run_schedule("hourly", actor=ME)
+    assert [task.name for task in place.waiting] == ["report", "report"]
+    assert place.waiting[1].id == pushed.task.id
+    assert [entry.task_ids for entry in await store.expose.list_audit()] == [(pushed.task.id,)]
+    boot = await registered(store)
+    assert {task.id for task in await claim(store, boot)} == {task.id for task in place.out.values()}
+    await store.backend.deregister(boot)
+    await store.backend.close()
+    assert len(place.waiting) == 2, "what did not finish went back"
+
+
+async def test_a_tick_whose_task_could_not_be_put_there_is_due_again(place: Place, clock: HandWoundClock) -> None:
+    store = place.connect(ledger=Ledger(clock))
+    await store.backend.open()
+    await store.backend.declare_schedules([HOURLY])
+    clock.advance(3600)
+    before = await store.expose.fetch_schedule("hourly")
+    place.broken = OSError("gone")
+    for broken in (lambda: fire(store), lambda: store.expose.run_schedule("hourly", actor=ME)):
+        with pytest.raises(StoreUnavailable, match="The function push"):
+            await broken()
+    assert await store.expose.fetch_schedule("hourly") == before
+    assert await store.expose.list_audit() == []
+    assert (await counts_of(store)).total == 0
+    place.broken = None
+    assert await fire(store)
+    assert len(place.waiting) == 1
+    await check_books(store)
+    await store.backend.close()
+
+
+async def test_a_schedule_that_changed_while_its_task_could_not_be_put_there_keeps_the_change(place: Place, clock: HandWoundClock) -> None:
+    async def push(tasks: Sequence[NewTask]) -> None:
+        await store.backend.declare_schedules([changed])
+        raise OSError("gone")
+
+    changed = Schedule(name="hourly", when=Every(hours=2), task=new_task("report"))
+    store = custom_backend(push=push, claim=place.claim, ledger=Ledger(clock))
+    await store.backend.open()
+    await store.backend.declare_schedules([HOURLY])
+    clock.advance(3600)
+    with pytest.raises(StoreUnavailable):
+        await fire(store)
+    detail = await store.expose.fetch_schedule("hourly")
+    assert detail is not None
+    assert (detail.expression, detail.ticks) == ("every 2 hours", ())
+    assert detail.next_ticks[0] > clock.now()
+    await store.backend.close()
+
+
+async def fire(store: Connected) -> bool:
+    """What a worker does."""
+    [due] = (await store.backend.due_schedules()).due
+    fired: bool = await store.backend.fire(due, [(due.due, due.entry.schedule().at(due.due))], due.due + timedelta(hours=1))
+    return fired
+
+
+# --- retrying ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_task_that_ended_goes_there_again_when_it_is_retried(place: Place, connected: Connected) -> None:
+    held = await running(connected, priority=3, tags=("a",), key="k")
+    assert await finish(connected, held)
+    assert [task.id for task in place.told] == [held.id]
+    assert not place.out
+    await connected.expose.retry([held.id], actor=ME)
+    [again] = place.waiting
+    assert (again.id, again.priority, again.tags, again.key) == (held.id, 3, ("a",), "k")
+    taken = await take(connected, held.id, await registered(connected))
+    assert taken.attempt == 2
+    assert await finish(connected, taken)
+    assert [task.id for task in place.told] == [held.id, held.id]
+
+
+async def test_a_retry_that_cannot_be_put_there_changes_nothing(place: Place, connected: Connected) -> None:
+    held = await running(connected)
+    assert await finish(connected, held)
+    before = await fetch(connected, held.id)
+    place.broken = OSError("gone")
+    with pytest.raises(StoreUnavailable, match="The function push"):
+        await connected.expose.retry([held.id], actor=ME)
+    place.broken = None
+    assert await fetch(connected, held.id) == before
+    assert await connected.expose.list_audit() == []
+    assert (await connected.expose.retry([held.id], actor=ME)).changed == (held.id,)
+    assert len(place.waiting) == 1
+
+
+async def test_a_retried_task_that_comes_before_its_push_returns_is_not_lost(place: Place, clock: HandWoundClock) -> None:
+    async def push(tasks: Sequence[NewTask]) -> None:
+        await place.push(tasks)
+        if len(place.told) == 1:
+            assert await claim(store, boot) == []
+
+    store = custom_backend(push=push, claim=place.claim, ack=place.ack, ledger=Ledger(clock))
+    await store.backend.open()
+    boot = await registered(store)
+    held = await take(store, (await push_one(store)).id, boot)
+    assert await finish(store, held)
+    await store.expose.retry([held.id], actor=ME)
+    assert [task.id for task in await claim(store, boot)] == [held.id]
+    assert len(place.told) == 1
+    await check_books(store)
+    await store.backend.close()
+
+
+async def test_what_was_killed_before_it_came_does_not_go_there_twice(place: Place, connected: Connected) -> None:
+    task = await push_one(connected)
+    await connected.expose.kill([task.id], actor=ME)
+    await connected.expose.retry([task.id], actor=ME)
+    assert len(place.waiting) == 1
+    await take(connected, task.id, await registered(connected))
 
 
 # --- taking out ---------------------------------------------------------------------------------------------

@@ -9,12 +9,17 @@ import pytest_asyncio
 
 import queue_core.conformance
 from queue_core.clock import HandWoundClock
-from queue_core.conformance.fixtures import another, balanced, clock
+from queue_core.conformance.fixtures import MARKER, _parts, another, balanced, clock
 from queue_core.expose import Connected
 from tests.journals import check_file
 from tests.stores import EVERY_STORE, url_of
 
 SUITE: Final = Path(queue_core.conformance.__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The tests say which parts of the contract they are about."""
+    config.addinivalue_line("markers", MARKER)
 
 
 class Suite(pytest.File):
@@ -47,4 +52,4 @@ async def connected(url: str, clock: HandWoundClock) -> AsyncIterator[Connected]
             check_file(Path(url.removeprefix("jsonfile:///")))
 
 
-__all__ = ["another", "clock", "connected", "url"]
+__all__ = ["_parts", "another", "clock", "connected", "url"]

@@ -1,21 +1,23 @@
 """The write contract on functions and a ledger."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from queue_core.backend import Claims, Wakeups
+from queue_core.backend import Capabilities, Claims, Wakeups
 from queue_core.backends.custom.source import Source
 from queue_core.backends.memory.backend import MemoryBackend
 from queue_core.backends.memory.session import Session
 from queue_core.ids import BootId, QueueName
 from queue_core.outcome import Ack
+from queue_core.schedule import DueSchedule
 from queue_core.task import NewTask, Pushed
 
 
 class CustomBackend(MemoryBackend):
     """``Backend``: what waits is in a source, what this process knows of it in a ledger, which the inherited methods speak to."""
 
-    def __init__(self, session: Session, source: Source, *, persistent: bool, poll: float) -> None:
-        super().__init__(session, persistent=persistent)
+    def __init__(self, session: Session, source: Source, capabilities: Capabilities, *, poll: float) -> None:
+        super().__init__(session, capabilities)
         self._source = source
         self._poll = poll
 
@@ -43,6 +45,10 @@ class CustomBackend(MemoryBackend):
         except Exception:  # noqa: S110 - it is stored here; the next claim tells again, and raises what keeps failing
             pass
         return held
+
+    async def fire(self, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
+        """Push the task of each tick, if nobody did."""
+        return await self._source.fire(due, tasks, next_tick)
 
     def wakeups(self, boot: BootId, queues: Sequence[QueueName]) -> Wakeups:
         """Wake-ups for one worker: by what happens in this process, and every few moments for what others may have done."""

@@ -23,6 +23,8 @@ class Ledger(State):
         self.tasks: LedgerTable = LedgerTable()
         self.finished: list[Task] = []
         """Final tasks of which the place has not been told."""
+        self.returning: set[TaskId] = set()
+        """Final tasks that are being put there again, because somebody retries them."""
 
     def send_away(self, pushed: Sequence[Pushed]) -> set[TaskId]:
         """Count new tasks as away. Their ids."""
@@ -39,12 +41,26 @@ class Ledger(State):
                 self.tasks.remove(row)
                 self.rollups.count(row.task.queue, row.task.created_at, "pushed", by=-1)
 
+    def send_back(self, ids: Iterable[TaskId]) -> list[Task]:
+        """Count final tasks that are here as away: they are about to be put there again. The tasks."""
+        rows = [row for id in dict.fromkeys(ids) if (row := self.tasks.get(id)) and row.task.status.is_final and self.tasks.is_here(id)]
+        for row in rows:
+            self.tasks.mark(row.task.id, away=True)
+            self.returning.add(row.task.id)
+        return [row.task for row in rows]
+
+    def keep(self, tasks: Iterable[Task]) -> None:
+        """Undo ``send_back`` of tasks that did not arrive there."""
+        for task in tasks:
+            self.tasks.mark(task.id, away=False)
+            self.returning.discard(task.id)
+
     def take_in(self, new: NewTask) -> None:
         """Let a task wait here that was taken out there. One that ended meanwhile is told of instead; one that is known is not doubled."""
         row, was_away = self.tasks.get(new.id), self.tasks.mark(new.id, away=False)
         if row is not None:
             if row.task.status.is_final:
-                self.finished.append(row.task)
+                self.finished += [row.task] if new.id not in self.returning else []
             elif was_away:
                 self._announce_task(row.task)
         elif new.id in self.tasks.removed:

@@ -3,15 +3,20 @@
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
+from datetime import datetime
 from typing import Any, Final, cast
 
 from queue_core.backends.custom.ledger import Ledger
-from queue_core.backends.memory import producing
+from queue_core.backends.memory import managing, producing, scheduling
 from queue_core.backends.memory.session import Session
 from queue_core.errors import InvalidValue, PriniaError, StoreUnavailable
-from queue_core.ids import QueueName
+from queue_core.expose import Action, Actor, Report
+from queue_core.ids import QueueName, TaskId
+from queue_core.schedule import DueSchedule
 from queue_core.task import NewTask, Pushed, Task
 
+_STORED: Final = {column.name for column in fields(Task)} - {"run_at", "expires_at"}
 PushNew = Callable[[Sequence[NewTask]], Awaitable[None] | None]
 ClaimNew = Callable[[Sequence[QueueName], int], Awaitable[Sequence[NewTask]] | Sequence[NewTask]]
 Acknowledge = Callable[[Sequence[Task]], Awaitable[None] | None]
@@ -39,14 +44,34 @@ class Source:
         with self.ledger() as ledger:
             pushed = producing.push(ledger, tasks)
             created = ledger.send_away(pushed)
-        try:
-            if created:
-                await self._call("push", self._push, [task for task in tasks if task.id in created])
-        except BaseException:
-            with self.ledger() as ledger:
-                ledger.forget(created)
-            raise
+        await self._put([task for task in tasks if task.id in created], lambda ledger: ledger.forget(created))
         return pushed
+
+    async def fire(self, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
+        """Put the task of each tick there, if nobody did; where that fails, the ticks are due again."""
+        with self.ledger() as ledger:
+            before = ledger.schedules.get(due.entry.name)
+            pushed = scheduling.fire(ledger, due, tasks, next_tick)
+            if pushed is None or before is None:
+                return False
+            fired, created = ledger.schedules[due.entry.name], ledger.send_away(pushed)
+
+        def undo(ledger: Ledger) -> None:
+            ledger.forget(created)
+            scheduling.take_back(ledger, before, fired, created)
+
+        await self._put([task for _, task in tasks if task.id in created], undo)
+        return True
+
+    async def retry(self, ids: Sequence[TaskId], actor: Actor) -> Report:
+        """Let tasks wait once more: those that the place was told of go there again, all or none."""
+        await self.tell()
+        with self.ledger() as ledger:
+            ended = ledger.send_back(ids)
+        await self._put([_again(task) for task in ended], lambda ledger: ledger.keep(ended))
+        with self.ledger() as ledger:
+            ledger.returning -= {task.id for task in ended}
+            return managing.act(ledger, Action.RETRY, ids, actor, managing.retry)
 
     async def fill(self, queues: Sequence[QueueName], limit: int) -> None:
         """Take out what may be claimed now, and as much ahead as due times and priorities are to hold among."""
@@ -82,14 +107,33 @@ class Source:
         if waiting:
             await self._call("release", self._release, waiting)
 
+    async def _put(self, tasks: Sequence[NewTask], undo: Callable[[Ledger], None]) -> None:
+        try:
+            if tasks:
+                await self._call("push", self._push, tasks)
+        except BaseException:
+            with self.ledger() as ledger:
+                undo(ledger)
+            raise
+
     async def _call(self, name: str, function: Callable[..., Any], *given: Any) -> Any:
         try:
             answer = function(*given)
-            return await answer if inspect.isawaitable(answer) else answer
+            answer = await answer if inspect.isawaitable(answer) else answer
         except PriniaError:
             raise
-        except OSError as error:
-            raise StoreUnavailable(f"The function {name} of the store {self._session.location} failed: {type(error).__name__}: {error}.") from error
+        except Exception as error:
+            kind = StoreUnavailable if isinstance(error, OSError) else PriniaError
+            raise kind(f"The function {name} of the store {self._session.location} failed: {type(error).__name__}: {error}.") from error
+        if inspect.isgenerator(answer) or inspect.isasyncgen(answer):
+            raise InvalidValue(f"The function {name} of the store {self._session.location} has a yield, so it did nothing. Let it return.")
+        return answer
+
+
+def _again(task: Task) -> NewTask:
+    """What is put there so that ``task`` comes back; all else about it is known here."""
+    shared = {column.name: getattr(task, column.name) for column in fields(NewTask) if column.name in _STORED}
+    return NewTask(**shared)
 
 
 def _checked(taken: Any) -> Sequence[NewTask]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -10,12 +11,15 @@ from queue_core.backends.jsonfile.journal import Journal
 from queue_core.backends.jsonfile.location import path_of
 from queue_core.backends.jsonfile.session import FileSession
 from queue_core.backends.jsonfile.state import FileState
+from queue_core.backends.memory.backend import CAPABILITIES as IN_MEMORY
 from queue_core.backends.memory.backend import MemoryBackend
 from queue_core.backends.memory.expose import MemoryExpose
 from queue_core.clock import Clock, SystemClock
 from queue_core.codec import CODECS, Codec
 from queue_core.errors import InvalidValue
 from queue_core.expose import Connected
+
+CAPABILITIES: Final = replace(IN_MEMORY, persistent=True)
 
 
 def connect(url: str, *, create: bool = True, codecs: Mapping[str, Codec] = CODECS, clock: Clock | None = None, **unknown: Any) -> Connected:
@@ -30,7 +34,7 @@ def connect(url: str, *, create: bool = True, codecs: Mapping[str, Codec] = CODE
         raise InvalidValue(f"A JSON file has only the option clock, got {', '.join(sorted(unknown))}.")
     path = path_of(url)
     session = FileSession(_state(path, clock or SystemClock()), str(path), url=url, create=create)
-    return Connected(backend=MemoryBackend(session, persistent=True), expose=MemoryExpose(session, codecs, kind="JSON file"))
+    return Connected(backend=MemoryBackend(session, CAPABILITIES), expose=MemoryExpose(session, codecs, CAPABILITIES, kind="JSON file"))
 
 
 _open: Final[WeakValueDictionary[Path, FileState]] = WeakValueDictionary()

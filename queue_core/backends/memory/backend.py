@@ -24,6 +24,16 @@ from queue_core.status import Status
 from queue_core.task import Lease, NewTask, Pushed, Task, check_checkpoint
 from queue_core.worker_info import Beat, BeatReply, Registration, WorkerState
 
+CAPABILITIES: Final = Capabilities(
+    persistent=False,
+    cross_process=False,
+    schedules=True,
+    logs=True,
+    limits=True,
+    checkpoints=True,
+    updates=True,
+    key_rules=True,
+)
 BATCH: Final = 500
 """How many tasks one call of ``expire`` or ``prune`` touches at most."""
 
@@ -31,8 +41,8 @@ BATCH: Final = 500
 class MemoryBackend:
     """``Backend`` on a store in this process's memory. Read it to learn what the contract means."""
 
-    def __init__(self, session: Session, *, persistent: bool = False) -> None:
-        self.capabilities: Final = Capabilities(persistent=persistent, cross_process=False)
+    def __init__(self, session: Session, capabilities: Capabilities = CAPABILITIES) -> None:
+        self.capabilities: Final = capabilities
         self._session = session
 
     async def open(self) -> None:
@@ -185,7 +195,7 @@ class MemoryBackend:
     async def fire(self, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
         """Push the task of each tick, if nobody did."""
         with self._session.transaction() as state:
-            return scheduling.fire(state, due, tasks, next_tick)
+            return scheduling.fire(state, due, tasks, next_tick) is not None
 
     def schedule_wakeups(self) -> Wakeups:
         """Wake-ups for who fires schedules."""

@@ -7,10 +7,12 @@ from typing import Final, cast
 from queue_core.backends import _logs
 from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AFTER, Facts, statistics
 from queue_core.backends.memory import listing, managing, producing, scheduling
+from queue_core.backends.memory.backend import CAPABILITIES
 from queue_core.backends.memory.bells import Bell
 from queue_core.backends.memory.history import attempts
 from queue_core.backends.memory.session import Session
 from queue_core.backends.memory.state import State
+from queue_core.capabilities import Capabilities
 from queue_core.codec import Codec
 from queue_core.expose import (
     ALL_TOPICS,
@@ -45,8 +47,9 @@ MAX_FETCHED = 1000
 class MemoryExpose:
     """``Expose`` on a store in this process's memory."""
 
-    def __init__(self, session: Session, codecs: Mapping[str, Codec], *, kind: str = "Memory") -> None:
+    def __init__(self, session: Session, codecs: Mapping[str, Codec], capabilities: Capabilities = CAPABILITIES, *, kind: str = "Memory") -> None:
         self.kind: Final = kind
+        self.capabilities: Final = capabilities
         self._session = session
         self._codecs = codecs
 

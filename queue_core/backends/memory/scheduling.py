@@ -1,6 +1,6 @@
 """Schedules, in memory: each is a row that is replaced, and its newest ticks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from queue_core.backends._schedules import KEPT_TICKS, Stored
 from queue_core.backends.memory.producing import push
 from queue_core.backends.memory.state import State
 from queue_core.expose import Action, Actor, FiredTick, Pause, ScheduleDetail, ScheduleInfo
+from queue_core.ids import TaskId
 from queue_core.schedule import DueSchedule, DueSchedules, Entry, Schedule
 from queue_core.task import NewTask, Pushed
 
@@ -39,20 +40,30 @@ def due(state: State, limit: int) -> DueSchedules:
     return DueSchedules(come[: max(limit, 0)], state.now, None if later is None else (later - state.now).total_seconds())
 
 
-def fire(state: State, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
-    """Push a task for each tick, unless another was first."""
+def fire(state: State, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> list[Pushed] | None:
+    """Push a task for each tick; None, and nothing happens, where another was first."""
     stored = state.schedules.get(due.entry.name)
     if stored is None or stored.pause or (stored.version, stored.next_tick) != (due.version, due.due):
-        return False
+        return None
     ticks = state.ticks.setdefault(due.entry.name, {})
     fresh = [(tick, task) for tick, task in tasks if tick not in ticks]
-    push(state, [task for _, task in fresh])
+    pushed = push(state, [task for _, task in fresh])
     ticks.update({tick: FiredTick(tick, task.id, state.now) for tick, task in fresh})
     for old in sorted(ticks)[:-KEPT_TICKS]:
         del ticks[old]
     last_tick, last_task = (tasks[-1][0], tasks[-1][1].id) if tasks else (stored.last_tick, stored.last_task)
     state.put_schedule(replace(stored, next_tick=next_tick, last_tick=last_tick, last_task=last_task))
-    return True
+    return pushed
+
+
+def take_back(state: State, before: Stored, fired: Stored, tasks: Collection[TaskId]) -> None:
+    """Undo a ``fire`` whose tasks are not stored after all: their ticks are due again, unless the schedule was changed meanwhile."""
+    ticks = state.ticks.get(fired.entry.name, {})
+    for tick in [tick for tick, told in ticks.items() if told.task in tasks]:
+        del ticks[tick]
+    stored = state.schedules.get(fired.entry.name)
+    if stored is not None and (stored.version, stored.next_tick) == (fired.version, fired.next_tick):
+        state.put_schedule(replace(stored, next_tick=before.next_tick, last_tick=before.last_tick, last_task=before.last_task))
 
 
 # --- reading and acting ----------------------------------------------------------------------------------
@@ -90,9 +101,19 @@ def resume(state: State, name: str, actor: Actor) -> ScheduleInfo:
 
 def run(state: State, name: str, actor: Actor) -> Pushed:
     """Push one task now."""
-    [pushed] = push(state, [_find(state, name).entry.schedule().at(state.now)])
-    state.record(actor, Action.RUN_SCHEDULE, [pushed.task.id], pushed.task.queue, schedule=name)
+    [pushed] = push(state, [task_now(state, name)])
+    record_run(state, name, actor, pushed)
     return pushed
+
+
+def task_now(state: State, name: str) -> NewTask:
+    """The task of a schedule whose tick is now. Raises InvalidValue for an unknown one."""
+    return _find(state, name).entry.schedule().at(state.now)
+
+
+def record_run(state: State, name: str, actor: Actor, pushed: Pushed) -> None:
+    """Enter a push by a person into the audit."""
+    state.record(actor, Action.RUN_SCHEDULE, [pushed.task.id], pushed.task.queue, schedule=name)
 
 
 def delete(state: State, name: str, actor: Actor) -> None:

@@ -21,7 +21,17 @@ from queue_core.schedule import DueSchedule
 from queue_core.task import Lease, NewTask, Pushed
 from queue_core.worker_info import Beat, BeatReply, Registration
 
-CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("asyncpg", "psycopg", "sqlalchemy"))
+CAPABILITIES: Final = Capabilities(
+    persistent=True,
+    cross_process=True,
+    transactions=("asyncpg", "psycopg", "sqlalchemy"),
+    schedules=True,
+    logs=True,
+    limits=True,
+    checkpoints=True,
+    updates=True,
+    key_rules=True,
+)
 
 
 class PostgresBackend(RelationalBackend[Stores]):

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from queue_core.backends.postgres.backend import CAPABILITIES
 from queue_core.backends.postgres.producing import push_in_transaction
 from queue_core.backends.postgres.stores import Stores
 from queue_core.backends.postgres.transaction import Transaction
 from queue_core.backends.relational import managing, scheduling
 from queue_core.backends.relational.expose import RelationalExpose
+from queue_core.capabilities import Capabilities
 from queue_core.codec import Codec
 from queue_core.expose import Actor, QueueInfo
 from queue_core.ids import QueueName
@@ -24,6 +26,11 @@ class PostgresExpose(RelationalExpose[Stores]):
     def kind(self) -> str:
         """What sort of store this is."""
         return "PostgreSQL"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Every part, for many machines."""
+        return CAPABILITIES
 
     @property
     def location(self) -> str:

@@ -20,7 +20,17 @@ from queue_core.schedule import DueSchedule
 from queue_core.task import Lease, NewTask, Pushed
 from queue_core.worker_info import Beat, BeatReply
 
-CAPABILITIES: Final = Capabilities(persistent=True, cross_process=True, transactions=("sqlite3", "aiosqlite"))
+CAPABILITIES: Final = Capabilities(
+    persistent=True,
+    cross_process=True,
+    transactions=("sqlite3", "aiosqlite"),
+    schedules=True,
+    logs=True,
+    limits=True,
+    checkpoints=True,
+    updates=True,
+    key_rules=True,
+)
 
 
 class SqliteBackend(RelationalBackend[Store]):

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from queue_core.backends.relational import scheduling
 from queue_core.backends.relational.expose import RelationalExpose
 from queue_core.backends.relational.managing import record_push
+from queue_core.backends.sqlite.backend import CAPABILITIES
 from queue_core.backends.sqlite.producing import prepare, pushing
 from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.store import Store
 from queue_core.backends.sqlite.transaction import Transaction
+from queue_core.capabilities import Capabilities
 from queue_core.codec import Codec
 from queue_core.expose import Actor
 from queue_core.task import NewTask, Pushed
@@ -24,6 +26,11 @@ class SqliteExpose(RelationalExpose[Store]):
     def kind(self) -> str:
         """What sort of store this is."""
         return "SQLite"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Every part, for the processes of one machine."""
+        return CAPABILITIES
 
     @property
     def location(self) -> str:

@@ -1,5 +1,6 @@
 """What a person or program wrote in an address, made into typed questions. Raises InvalidValue with a sentence for what cannot be meant."""
 
+import logging
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -76,6 +77,14 @@ def status_named(word: str) -> Status:
         if status.value.lower() == word.strip().lower():
             return status
     raise InvalidValue(f"status must be one of {', '.join(Status)}, got {short(word)}.")
+
+
+def level_named(word: str) -> int:
+    """The number of the level that ``logging`` knows by this name, in any case. Raises InvalidValue."""
+    number = logging.getLevelName(word.upper())
+    if not isinstance(number, int):
+        raise InvalidValue(f"level must be debug, info, warning, error or critical, got {short(word)}.")
+    return number
 
 
 def task_filter(query: Query, queue: QueueName | None = None) -> TaskFilter:

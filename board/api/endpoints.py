@@ -26,6 +26,7 @@ from queue_core.expose import (
     Cursor,
     DecodeError,
     InvalidValue,
+    LogFilter,
     NewTask,
     QueueName,
     Span,
@@ -35,6 +36,7 @@ from queue_core.expose import (
 )
 
 PAGE_SIZE: Final = 10
+LINES: Final = 100
 MAX_PAGE_SIZE: Final = 1_000
 MAX_OFFSET: Final = 10_000
 MAX_BODY: Final = 16 * 1024 * 1024
@@ -101,6 +103,20 @@ async def attempts(visit: Visit) -> Response:
     return _json([shapes.attempt(ask, found, one) for one in await ask.store.attempts(found.id)])
 
 
+async def logs(visit: Visit) -> Response:
+    """What the handler of a task logged: the latest lines, oldest first."""
+    ask, query = await _ask(visit), _query(visit)
+    found = await find(ask, name_of(visit.request.path_params["id"]))
+    wanted = LogFilter(
+        task=found.id,
+        attempt=params.whole_number(query, "attempt", 0, low=1, high=2**31 - 1) or None,
+        level=params.level_named(query.get("level")) if query.get("level") else 0,
+    )
+    size = params.whole_number(query, "page_size", LINES, low=1, high=MAX_PAGE_SIZE)
+    page = await ask.store.list_logs(wanted, start=Cursor(query.get("cursor")) if query.get("cursor") else None, limit=size)
+    return _json([shapes.log_line(ask, found, entry) for entry in page.lines], headers=_links(visit, next=page.older, prev=page.newer))
+
+
 async def audit(visit: Visit) -> Response:
     """The latest actions of people, newest first."""
     ask = await _ask(visit)
@@ -146,7 +162,7 @@ async def _page(visit: Visit, queue: QueueName | None) -> Response:
         return _json([])
     page = await ask.store.list_tasks(wanted, start=start, limit=size)
     found = await ask.store.fetch_many([task.id for task in page.tasks])
-    return _json([shapes.task(ask, task) for task in found], headers=_next(visit, page.older))
+    return _json([shapes.task(ask, task) for task in found], headers=_links(visit, next=page.older))
 
 
 def _filter(query: Query, queue: QueueName | None) -> TaskFilter:
@@ -183,11 +199,15 @@ async def _walk(ask: Ask, wanted: TaskFilter, skipped: int) -> tuple[bool, Curso
     return True, start
 
 
-def _next(visit: Visit, cursor: Cursor | None) -> dict[str, str]:
-    if cursor is None:
-        return {}
+def _links(visit: Visit, **cursors: Cursor | None) -> dict[str, str]:
+    """The header with the addresses of the pages beside this one, each under its relation."""
+    links = [f'<{_address(visit, cursor)}>; rel="{relation}"' for relation, cursor in cursors.items() if cursor is not None]
+    return {"Link": ", ".join(links)} if links else {}
+
+
+def _address(visit: Visit, cursor: Cursor) -> str:
     pairs = [*_query(visit).without("page", "cursor"), ("cursor", str(cursor))]
-    return {"Link": f'<{with_query(visit.urls.at(visit.request.scope["path"]), pairs)}>; rel="next"'}
+    return with_query(visit.urls.at(visit.request.scope["path"]), pairs)
 
 
 # --- actions -----------------------------------------------------------------------------------------------
@@ -320,6 +340,7 @@ QUESTIONS: Final[Sequence[tuple[str, Any]]] = (
     ("/tasks", tasks),
     ("/tasks/{id}", task),
     ("/tasks/{id}/attempts", attempts),
+    ("/tasks/{id}/logs", logs),
     ("/audit", audit),
     ("/queues/{queue}/tasks", queue_tasks),
     ("/queues/{queue}/tasks/{id}", queue_task),

@@ -22,6 +22,12 @@ _OF_ONE_QUEUE: Final[Parameters] = {
 QUERIES: Final[dict[tuple[str, str], Parameters]] = {
     ("GET", "/tasks"): {"queue": (_FILTER, "The queue, exactly."), **_OF_ONE_QUEUE},
     ("GET", "/queues/{queue}/tasks"): _OF_ONE_QUEUE,
+    ("GET", "/tasks/{id}/logs"): {
+        "attempt": ({**_WHOLE, "minimum": 1}, "Only what this attempt logged."),
+        "level": (_TEXT, "Only this level and higher ones: debug, info, warning, error or critical."),
+        "page_size": ({**_WHOLE, "minimum": 1, "maximum": 1000, "default": 100}, "Lines a page; with attempt or level fewer, while there are more."),
+        "cursor": (_TEXT, "Where the page starts, from the Link header: rel=next leads to older lines, rel=prev to those stored since."),
+    },
     ("GET", "/audit"): {"limit": ({**_WHOLE, "minimum": 1, "maximum": 1000, "default": 100}, "Lines.")},
     ("PUT", "/queues/{queue}/tasks"): {
         "name": (_TEXT, "The task's name; the queue's when left out."),

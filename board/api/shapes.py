@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from board.filters import iso
+from board.filters import iso, visible
 from board.payloads import plain_json, redacted, redacted_text
 from board.screen import Ask
-from queue_core.expose import Attempt, AuditEntry, Bucket, DecodeError, QueueInfo, Report, Statistic, Task, WorkerInfo
+from queue_core.expose import Attempt, AuditEntry, Bucket, DecodeError, LogEntry, QueueInfo, Report, Statistic, Task, WorkerInfo
 
 Json = dict[str, Any]
 
@@ -151,10 +151,24 @@ def audit(entry: AuditEntry) -> Json:
     }
 
 
-def log_entry(*, task_id: str, name: str, attempt: int, level: str, at: datetime, message: str, **fields: Any) -> Json:
+def log_line(ask: Ask, task: Task, entry: LogEntry) -> Json:
+    """LogEntry, of a line that the task's handler logged."""
+    message = redacted_text(task.name, entry.message, ask.redact) or ""
+    return log_entry(
+        task_id=task.id,
+        name=task.name,
+        attempt=entry.attempt,
+        level=visible(entry.level_name),
+        at=entry.at,
+        message=message,
+        target=visible(entry.logger),
+    )
+
+
+def log_entry(*, task_id: str, name: str, attempt: int, level: str, at: datetime, message: str, target: str = "prinia", **fields: Any) -> Json:
     """LogEntry."""
     span: Mapping[str, Any] = {"attempt": attempt, "task_id": task_id, "name": name}
-    return {"span": span, "level": level, "timestamp": iso(at), "target": "prinia", "fields": {"message": message, **fields}}
+    return {"span": span, "level": level, "timestamp": iso(at), "target": target, "fields": {"message": message, **fields}}
 
 
 def _seconds(moment: datetime) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from board import Board
-from queue_core.conformance.helpers import registered
-from queue_core.expose import Actor, Connected, Status
+from queue_core.conformance.helpers import registered, running
+from queue_core.expose import Actor, Connected, Status, TaskId
+from queue_core.logs import LogLine
 from tests.board.helpers import ORIGIN, client_of, fetch, push, reading, task_in
 
 V1 = "/api/v1"
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 CONTEXT = {"max_attempts", "last_result", "lock_at", "lock_by", "done_at", "priority", "queue", "meta", "_pool"}
 
@@ -130,17 +133,22 @@ async def test_no_route_ignores_a_parameter_that_it_does_not_have(client: httpx2
         ("/tasks?status=Nope", "status must be one of Pending, Queued, Running, Done, Failed, Killed, got Nope."),
         ("/tasks?cursor=garbage", "garbage"),
         ("/audit?limit=0", "limit must be"),
+        ("/tasks/ID/logs?attempt=0", "attempt must be a whole number from 1"),
+        ("/tasks/ID/logs?level=loud", "level must be debug, info, warning, error or critical, got loud."),
+        ("/tasks/ID/logs?page_size=1001", "page_size must be a whole number from 1 to 1,000"),
+        ("/tasks/ID/logs?cursor=garbage", "garbage"),
     ],
 )
-async def test_what_cannot_be_meant_gets_a_sentence(client: httpx2.AsyncClient, path: str, sentence: str) -> None:
-    answer = await client.get(V1 + path)
+async def test_what_cannot_be_meant_gets_a_sentence(client: httpx2.AsyncClient, connected: Connected, path: str, sentence: str) -> None:
+    answer = await client.get(V1 + path.replace("ID", (await push(connected)).id))
     assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert sentence in problem["detail"] and problem["message"] == problem["detail"] and problem["status"] == 422 and "type" in problem
 
 
 @pytest.mark.parametrize(
-    "path", ["/nope", "/tasks/none", "/queues/none/tasks", "/queues/none/workers", "/queues/none/stats", "/tasks/none/attempts", ""]
+    "path",
+    ["/nope", "/tasks/none", "/queues/none/tasks", "/queues/none/workers", "/queues/none/stats", "/tasks/none/attempts", "/tasks/none/logs", ""],
 )
 async def test_what_is_not_there_is_a_problem_of_404(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(V1 + path)
@@ -239,6 +247,70 @@ async def test_events_tell_how_tasks_change(board: Board, connected: Connected) 
         assert entry["level"] == "ERROR" and entry["fields"]["message"].startswith("task is Killed")
         new = await push(connected)
         assert json.loads(await reader.until(new.id))["fields"]["status"] == "Pending"
+
+
+# --- logs --------------------------------------------------------------------------------------------------
+
+
+async def logged(connected: Connected, *messages: str, level: int = 20) -> TaskId:
+    """A running task that logged these lines."""
+    claim = await running(connected)
+    lines = [LogLine(number=n, at=NOON, level=level, logger="shop\x1b", message=message) for n, message in enumerate(messages, 1)]
+    await connected.backend.log([(claim.lease, line) for line in lines])
+    return claim.id
+
+
+async def test_a_line_of_a_tasks_log_has_the_seeds_shape(client: httpx2.AsyncClient, connected: Connected) -> None:
+    id = await logged(connected, "no \x1b[31mpaper", level=30)
+    [line] = await get(client, f"/tasks/{id}/logs")
+    assert line == {
+        "span": {"attempt": 1, "task_id": id, "name": "work"},
+        "level": "WARNING",
+        "timestamp": "2026-05-01T12:00:00.000Z",
+        "target": "shop␛",
+        "fields": {"message": "no ␛[31mpaper"},
+    }
+
+
+async def test_a_log_is_read_back_to_its_beginning_and_followed_from_its_end(client: httpx2.AsyncClient, connected: Connected) -> None:
+    claim = await running(connected)
+
+    async def log(*numbers: int) -> None:
+        lines = [LogLine(number=n, at=NOON, level=20, logger="shop", message=str(n)) for n in numbers]
+        await connected.backend.log([(claim.lease, line) for line in lines])
+
+    async def page(path: str) -> tuple[list[int], Any]:
+        answer = await client.get(path)
+        assert answer.status_code == 200, answer.text
+        return [int(line["fields"]["message"]) for line in answer.json()], answer.links
+
+    await log(*range(1, 26))
+    newest, links = await page(f"{V1}/tasks/{claim.id}/logs?page_size=10")
+    assert newest == list(range(16, 26))
+    read, older = newest, links
+    while "next" in older:
+        lines, older = await page(older["next"]["url"])
+        read = lines + read
+    assert read == list(range(1, 26))
+    nothing, links = await page(links["prev"]["url"])
+    assert nothing == []
+    await log(26, 27)
+    assert (await page(links["prev"]["url"]))[0] == [26, 27]
+
+
+async def test_a_log_is_narrowed_to_an_attempt_and_a_level(client: httpx2.AsyncClient, connected: Connected) -> None:
+    id = await logged(connected, "fine")
+    assert len(await get(client, f"/tasks/{id}/logs?attempt=1&level=info")) == 1
+    assert await get(client, f"/tasks/{id}/logs?attempt=2") == []
+    assert await get(client, f"/tasks/{id}/logs?level=Warning") == []
+
+
+async def test_a_line_of_a_log_is_redacted_as_on_the_page(connected: Connected) -> None:
+    id = await logged(connected, "the password is hunter2")
+    board = Board(connected.expose, redact=lambda name, value: value.replace("hunter2", "…") if isinstance(value, str) else value)
+    async with client_of(board) as client:
+        [line] = await get(client, f"/tasks/{id}/logs")
+    assert line["fields"]["message"] == "the password is …"
 
 
 async def test_a_board_that_may_only_be_looked_at_answers_questions(connected: Connected) -> None:

@@ -80,6 +80,7 @@ def _add_board(commands: "Commands[Parser]") -> None:
         """,
     )
     board.add_argument("stores", metavar="URL", nargs="*", help=f"{STORE_HELP}; name=URL names it on the board")
+    board.add_argument("--store", metavar="URL", action="append", default=[], help="the same; may be given again")
     _add_address(board)
     board.add_argument("--title", default="Prinia", help="the name in the head of the page (default: %(default)s)")
     board.add_argument("--environment", metavar="NAME", help="a badge beside it, as production")

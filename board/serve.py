@@ -16,7 +16,7 @@ from queue_core.expose import Expose
 
 def run(args: argparse.Namespace) -> int:
     """Serve the stores that ``args`` name until Ctrl-C."""
-    sources = named_stores(args.stores or [os.environ.get(VARIABLE, "")])
+    sources = named_stores([*args.stores, *args.store] or [os.environ.get(VARIABLE, "")])
     board = Board(
         next(iter(sources.values())) if len(sources) == 1 else sources,
         title=args.title,

@@ -79,7 +79,7 @@ class StoreMissing(StoreUnavailable):
     """There is no store where its URL says, and this was not to make one."""
 
     def __init__(self, where: object, url: str) -> None:
-        super().__init__(f"There is no store at {where}. Check the name, or make one: prinia migrate --store {shlex.quote(url)}")
+        super().__init__(f"There is no store at {where}. Check the name, or make one: prinia migrate {shlex.quote(url)}")
 
 
 class UnknownScheme(InvalidValue):

@@ -9,6 +9,7 @@ from types import ModuleType
 from queue_core.app import App
 from queue_core.cli.failure import CommandFailed, UsageError
 from queue_core.errors import InvalidValue, PriniaError
+from queue_core.expose import without_password
 
 
 def load_app(spec: str) -> App:
@@ -17,6 +18,8 @@ def load_app(spec: str) -> App:
     Raises UsageError when there is no such module or App, or when a value in the module breaks a rule of Prinia's, CommandFailed when the
     module fails in another way while it is imported.
     """
+    if "://" in spec:
+        raise UsageError(f"An app is written as module:name, as tasks:app, and names its store itself; got the URL {without_password(spec)!r}.")
     module_name, separator, path = spec.partition(":")
     if not separator or not module_name or not path:
         raise UsageError(f"An app is written as module:name, as tasks:app for `app = App(…)` in tasks.py, got {spec!r}.")

@@ -4,12 +4,15 @@ import argparse
 import importlib
 import re
 import sys
+import textwrap
 from collections.abc import Callable
-from typing import Final, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 from queue_core.cli.failure import USAGE
+from queue_core.cli.misuse import is_about_a_command, sentence
 
 STORE_HELP: Final = "the store, as sqlite:///tasks.db, postgresql://user@host/database or module:app (default: $PRINIA_STORE)"
+_EXAMPLES: Final = "examples:\n"
 Commands = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
 
 
@@ -17,21 +20,40 @@ class Parser(argparse.ArgumentParser):
     """argparse with examples under the help and one-sentence errors."""
 
     def __init__(self, *args: object, examples: str = "", **options: object) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", Help)
         options["epilog"] = _block(examples)
         options["allow_abbrev"] = False
         super().__init__(*args, **options)  # type: ignore[arg-type]  # argparse's own signature is long; it is passed on as it is
         self._negative_number_matcher = re.compile(r"-\d")  # so that -5m is a value, which its rule can refuse, and no unknown option
 
+    def parse_known_args(self, *args: Any, **named: Any) -> Any:
+        """As argparse does, but what a command does not know is told by that command and not by the one above."""
+        known, unknown = super().parse_known_args(*args, **named)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where the help is, and end with 2."""
-        print(f"{self.prog}: {message}. See {self.prog} --help", file=sys.stderr)
+        if is_about_a_command(message):
+            self.print_help(sys.stderr)
+        else:
+            print(f"{self.prog}: {sentence(message, self._option_string_actions)} See {self.prog} --help", file=sys.stderr)
         sys.exit(USAGE)
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Descriptions as wide as the terminal; examples as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith(_EXAMPLES):
+            return text
+        return "\n\n".join(textwrap.fill(paragraph, width) for paragraph in text.split("\n\n"))
 
 
 def _block(examples: str) -> str | None:
     lines = [line.strip() for line in examples.strip().splitlines()]
-    return "examples:\n" + "\n".join(f"  {line}" for line in lines) if lines and lines[0] else None
+    return _EXAMPLES + "\n".join(f"  {line}" for line in lines) if lines and lines[0] else None
 
 
 def runs(parser: argparse.ArgumentParser, target: str) -> argparse.ArgumentParser:
@@ -57,9 +79,11 @@ def add_commands(commands: "Commands[Parser]") -> None:
     _add_upkeep(commands)
 
 
-def add_store(parser: argparse.ArgumentParser) -> None:
-    """``--store``."""
-    parser.add_argument("--store", metavar="URL", help=STORE_HELP)
+def add_store(parser: argparse.ArgumentParser, *, whole: bool = False) -> None:
+    """``--store``. ``whole``: the command is about a store and nothing in it, so that its URL may be all that is written."""
+    if whole:
+        parser.add_argument("url", metavar="URL", nargs="?", help=STORE_HELP)
+    parser.add_argument("--store", metavar="URL", help="the same" if whole else STORE_HELP)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -286,22 +310,25 @@ def _add_upkeep(commands: "Commands[Parser]") -> None:
         "migrate",
         help="make a store, or bring it up to date",
         description="Make a store, or bring its schema up to date. Safe at any time, and while workers run.",
-        examples="prinia migrate --store sqlite:///tasks.db",
+        examples="""
+            prinia migrate sqlite:///tasks.db
+            prinia migrate tasks:app
+        """,
     )
-    add_store(migrate)
+    add_store(migrate, whole=True)
     runs(migrate, "queue_core.cli.upkeep:migrate")
     prune = commands.add_parser(
         "prune",
         help="remove finished tasks that are old",
         description="Remove finished tasks that are old, in small batches that hold up nobody. Workers do this by themselves; this does it now.",
         examples="""
-            prinia prune
+            prinia prune sqlite:///tasks.db
             prinia prune --done 1d --killed 7d
         """,
     )
     prune.add_argument("--done", metavar="SPAN", default="7d", help="keep Done tasks so long (default: %(default)s)")
     prune.add_argument("--killed", metavar="SPAN", default="30d", help="keep Killed tasks so long (default: %(default)s)")
-    add_store(prune)
+    add_store(prune, whole=True)
     runs(prune, "queue_core.cli.upkeep:prune")
     doctor = commands.add_parser(
         "doctor",
@@ -314,7 +341,6 @@ def _add_upkeep(commands: "Commands[Parser]") -> None:
             prinia doctor --json
         """,
     )
-    doctor.add_argument("url", metavar="URL", nargs="?", help=STORE_HELP)
-    add_store(doctor)
+    add_store(doctor, whole=True)
     _add_json(doctor)
     runs(doctor, "queue_core.cli.doctor:run")

@@ -14,15 +14,15 @@ from queue_core.expose import COUNT_CAP, Expose, QueueInfo, QueueName
 COLUMNS: Final = (
     Column("QUEUE", gives=True),
     Column("PENDING", right=True),
-    Column("SCHEDULED", right=True),
-    Column("QUEUED", right=True),
+    Column("SCHEDULED", right=True, spare=True),
+    Column("QUEUED", right=True, spare=True),
     Column("RUNNING", right=True),
     Column("FAILED", right=True),
     Column("DONE", right=True),
     Column("KILLED", right=True),
-    Column("OLDEST DUE", right=True),
-    Column("WORKERS", right=True),
-    Column("SLOTS", right=True),
+    Column("OLDEST DUE", right=True, spare=True),
+    Column("WORKERS", right=True, spare=True),
+    Column("SLOTS", right=True, spare=True),
     Column("PAUSED", gives=True),
 )
 

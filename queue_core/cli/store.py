@@ -1,4 +1,4 @@
-"""Which store a command speaks to: ``--store``, else ``$PRINIA_STORE``; a URL, or ``module:app``."""
+"""Which store a command speaks to: ``--store``, or the URL that is all it is given, else ``$PRINIA_STORE``; a URL, or ``module:app``."""
 
 import argparse
 import asyncio
@@ -22,8 +22,11 @@ VARIABLE: Final = "PRINIA_STORE"
 
 
 def named(args: argparse.Namespace) -> str:
-    """The store that the command line or the environment names. Raises UsageError when neither does."""
-    given = args.store or os.environ.get(VARIABLE)
+    """The store that the command line or the environment names. Raises UsageError when neither does, or when the command line names two."""
+    alone = getattr(args, "url", None)
+    if alone and args.store and alone != args.store:
+        raise UsageError(f"The store must be named once, got {without_password(alone)} and --store {without_password(args.store)}.")
+    given = alone or args.store or os.environ.get(VARIABLE)
     if not given:
         raise UsageError(f"Which store? Add --store sqlite:///tasks.db (or --store module:app), or set {VARIABLE}.")
     return str(given)
@@ -86,6 +89,9 @@ def app_named(store: str) -> "App | None":
     """The App when ``store`` is ``module:app``; None when it is a URL. Raises UsageError, CommandFailed."""
     if "://" in store:
         return None
+    scheme, _, rest = store.partition(":")
+    if rest.startswith("/"):
+        raise UsageError(f"The URL of a store has :// after its scheme, as sqlite:///tasks.db, got {scheme}:/ with one slash.")
     if ":" not in store:
         raise UsageError(f"A store is a URL, as sqlite:///tasks.db, or an app, as tasks:app for `app = App(…)` in tasks.py, got {store!r}.")
     from queue_core.cli.load import load_app  # only here: most commands name a URL

@@ -17,13 +17,13 @@ from queue_core.expose import Attempt, Cursor, Expose, Page, QueueName, Report, 
 
 COLUMNS: Final = (
     Column("ID"),
-    Column("STATE"),
+    Column("STATE", gives=True),
     Column("QUEUE", gives=True),
     Column("NAME", gives=True),
-    Column("TRIED", right=True),
-    Column("PUSHED", right=True),
-    Column("DUE / RAN", right=True),
-    Column("ERROR", gives=True),
+    Column("TRIED", right=True, spare=True),
+    Column("PUSHED", right=True, spare=True),
+    Column("DUE / RAN", right=True, spare=True),
+    Column("ERROR", gives=True, spare=True),
 )
 MOST: Final = 1000
 DONE_WORDS: Final = {"retry": "Retried", "kill": "Killed, or asked its worker to:", "delete": "Deleted", "run-now": "Made due now:"}
@@ -40,7 +40,7 @@ def show_list(args: argparse.Namespace) -> int:
 
     async def ask(store: Expose) -> int:
         page = await store.list_tasks(wanted, start=None if args.start is None else Cursor(args.start), limit=args.limit)
-        show_json(page) if args.json else _print_page(page, await store.now())
+        show_json(page) if args.json else _print_page(page, await store.now(), wanted)
         return OK
 
     return with_store(args, ask)
@@ -61,9 +61,9 @@ def statuses(text: str | None) -> tuple[Status, ...]:
     return tuple(dict.fromkeys(known[name.lower()] for name in names))
 
 
-def _print_page(page: Page, now: datetime) -> None:
+def _print_page(page: Page, now: datetime, wanted: TaskFilter) -> None:
     if not page.tasks:
-        print("No task fits.")
+        print("No task is stored." if wanted == TaskFilter() else "No task fits.")
     else:
         show(COLUMNS, [_row(task, now) for task in page.tasks])
     if page.searched is not None:

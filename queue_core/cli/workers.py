@@ -4,7 +4,7 @@ import argparse
 from datetime import datetime
 from typing import Final
 
-from queue_core.cli.failure import OK
+from queue_core.cli.failure import OK, UsageError
 from queue_core.cli.output import show_json
 from queue_core.cli.store import with_store
 from queue_core.cli.table import Column, show
@@ -16,9 +16,9 @@ COLUMNS: Final = (
     Column("STATE"),
     Column("RUNNING", right=True),
     Column("HEARD", right=True),
-    Column("STARTED", right=True),
-    Column("MEMORY", right=True),
-    Column("CPU", right=True),
+    Column("STARTED", right=True, spare=True),
+    Column("MEMORY", right=True, spare=True),
+    Column("CPU", right=True, spare=True),
     Column("PROCESS", gives=True),
     Column("QUEUES", gives=True),
 )
@@ -27,18 +27,20 @@ COLUMNS: Final = (
 def show_list(args: argparse.Namespace) -> int:
     """``prinia workers list``."""
     queue = None if args.queue is None else QueueName(args.queue)
+    if args.limit < 1:
+        raise UsageError(f"--limit must be 1 or more, got {args.limit}.")
 
     async def ask(store: Expose) -> int:
         workers = await store.list_workers(queue, limit=args.limit)
-        show_json(workers) if args.json else _print(workers, await store.now())
+        show_json(workers) if args.json else _print(workers, await store.now(), queue)
         return OK
 
     return with_store(args, ask)
 
 
-def _print(workers: list[WorkerInfo], now: datetime) -> None:
+def _print(workers: list[WorkerInfo], now: datetime, queue: QueueName | None) -> None:
     if not workers:
-        print("No worker yet. Start one: prinia worker module:app")
+        print(f"No worker {f'serves {queue!r}' if queue else 'yet'}. Start one: prinia worker module:app")
         return
     show(COLUMNS, [_row(worker, now) for worker in workers])
 

@@ -139,7 +139,7 @@ async def test_a_board_on_a_missing_file_says_so_and_makes_none(tmp_path: Path) 
         for path in ("/", "/tasks", "/api/v1/tasks"):
             answer = await client.get(path)
             assert answer.status_code == 503
-            assert f"There is no store at {tmp_path}/typo.db. Check the name, or make one: prinia migrate --store {typo}" in answer.text
+            assert f"There is no store at {tmp_path}/typo.db. Check the name, or make one: prinia migrate {typo}" in answer.text
         assert not list(tmp_path.iterdir())
         made = connect(typo).expose
         await made.open()

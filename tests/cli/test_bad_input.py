@@ -21,9 +21,39 @@ def says(ran: Ran, code: int, *parts: str) -> None:
         assert part in ran.stderr
 
 
-@pytest.mark.parametrize("words", [[], ["tasks"], ["nonsense"], ["tasks", "show"], ["push", "mail"], ["worker"], ["demo", "--port", "many"]])
-def test_a_wrong_command_line_names_the_help(run: Prinia, words: list[str]) -> None:
-    says(run(*words), USAGE, "--help")
+@pytest.mark.parametrize(
+    ("line", "cure"),
+    [
+        ("taks", "prinia: There is no command 'taks'. Did you mean tasks? See prinia --help"),
+        ("tasks nonsense", "prinia tasks: There is no command 'nonsense'. The commands are list, show, logs,"),
+        ("tasks show", "prinia tasks show: ID must be given. See prinia tasks show --help"),
+        ("push", "prinia push: QUEUE and NAME must be given."),
+        ("demo --port many", "--port must be a whole number, got 'many'."),
+        ("tasks list --limit", "--limit needs a value after it."),
+        ("tasks list --sotre x", "There is no --sotre. Did you mean --store?"),
+        ("tasks list mail", "prinia tasks list: 'mail' is more than this command takes."),
+        ("tasks list postgresql://u:secret@h/db", "A store is named by --store here, got postgresql://u:…@h/db without it."),
+        (
+            "worker sqlite:///tasks.db",
+            "An app is written as module:name, as tasks:app, and names its store itself; got the URL 'sqlite:///tasks.db'.",
+        ),
+        ("doctor sqlite:/tasks.db", "The URL of a store has :// after its scheme"),
+        ("migrate sqlite:///a.db --store sqlite:///b.db", "The store must be named once, got sqlite:///a.db and --store sqlite:///b.db."),
+        ("workers list --limit 0", "--limit must be 1 or more, got 0."),
+        ("tasks list --json=yes", "See prinia tasks list --help"),
+    ],
+)
+def test_a_wrong_command_line_hears_the_cure_in_a_sentence(run: Prinia, line: str, cure: str) -> None:
+    ran = run(*line.split())
+    says(ran, USAGE, cure)
+    assert "secret" not in ran.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["tasks"], ["queues"], ["workers"], ["schedules"]])
+def test_half_a_command_is_answered_by_what_there_is(run: Prinia, words: list[str]) -> None:
+    ran = run(*words)
+    assert (ran.returncode, ran.stdout) == (USAGE, "")
+    assert ran.stderr == run(*words, "--help").stdout
 
 
 def test_no_store_named(run: Prinia) -> None:

@@ -25,6 +25,14 @@ def test_migrate_makes_a_store_and_may_be_repeated(run: Prinia, url: str) -> Non
     assert run("queues", "list").returncode == 0
 
 
+@pytest.mark.parametrize("command", ["migrate", "prune", "doctor"])
+@pytest.mark.parametrize("option", [[], ["--store"]], ids=["alone", "--store"])
+def test_a_command_about_a_store_takes_its_url_with_and_without_the_option(store: Prinia, url: str, command: str, option: list[str]) -> None:
+    ran = store(command, *option, url, PRINIA_STORE="")
+    assert ran.returncode == 0 or command == "doctor", ran.stderr  # whose finding may be that the tests' server is quick and not durable
+    assert ran.stderr == ""
+
+
 def test_a_pushed_task_is_listed_and_shown(store: Prinia) -> None:
     id = push(store, "mail", "greet", '{"name": "Ada"}', "--tag", "vip", "--key", "k1", "--timeout", "30s")
     listed = store("tasks", "list").stdout
@@ -103,6 +111,13 @@ def test_queues_and_workers_as_json_are_json(store: Prinia) -> None:
 def test_an_empty_store_teaches(store: Prinia) -> None:
     assert "first push" in store("queues", "list").stdout
     assert "prinia worker" in store("workers", "list").stdout
+
+
+def test_an_empty_answer_is_not_taken_for_an_empty_store(store: Prinia) -> None:
+    assert store("tasks", "list").stdout == "No task is stored.\n"
+    push(store, "mail", "greet")
+    assert store("tasks", "list", "--queue", "files").stdout == "No task fits.\n"
+    assert store("workers", "list", "--queue", "mail").stdout.startswith("No worker serves 'mail'.")
 
 
 def test_prune_removes_what_is_older_than_asked(store: Prinia) -> None:

@@ -18,6 +18,12 @@ def test_every_command_explains_itself_with_examples(run: Prinia, command: str) 
     assert f"prinia {command}".strip() in told.stdout.partition("examples:")[2]
 
 
+def test_help_is_as_wide_as_the_terminal_but_for_its_examples(run: Prinia) -> None:
+    for command in commands():
+        words, _, _ = run(*command.split(), "--help", COLUMNS="60").stdout.partition("examples:")
+        assert max(map(len, words.splitlines())) <= 60, command
+
+
 def test_the_version_is_that_of_the_installed_package(run: Prinia) -> None:
     assert run("--version").stdout == f"prinia {version('prinia')}\n"
 

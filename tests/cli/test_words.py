@@ -77,6 +77,16 @@ def test_a_table_is_aligned_and_fits_where_its_columns_give() -> None:
     assert len(render(columns, rows, limit=None)[2]) > 200
 
 
+def test_a_table_leaves_out_what_can_be_spared_where_the_terminal_is_too_narrow() -> None:
+    columns = (Column("NAME", gives=True), Column("A", spare=True), Column("B", right=True), Column("C", spare=True, gives=True))
+    rows = [("a name of some length", "first", "10,000", "last of all")]
+    assert render(columns, rows, limit=60)[1] == "a name of some length  first  10,000  last of all"
+    assert render(columns, rows, limit=40)[1] == "a name of some…  first  10,000  last of…"
+    assert render(columns, rows, limit=25)[1] == "a name of…  first  10,000"
+    assert render(columns, rows, limit=20)[1] == "a name of s…  10,000"
+    assert render(columns, rows, limit=5)[1] == "a name …  10,000"
+
+
 def test_what_a_stranger_wrote_cannot_steer_the_terminal_of_the_worker() -> None:
     record = logging.LogRecord("prinia.worker", logging.WARNING, "", 0, "It said %s", ("a\x00b\x1b[2J\u202e\ud800\nand more",), None)
     assert HarmlessFormatter("%(levelname)s %(message)s").format(record) == "WARNING It said a␀b␛[2J\\u202e\\ud800\nand more"

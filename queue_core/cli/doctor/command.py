@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Examine the store; end with 1 if anything is wrong."""
-    args.store = args.url or args.store
     address = server(named(args))
     store = connection(named(args), create=address is not None)  # of a server more can be said than that it has no store
     findings = examine(store, address or sqlite_file(named(args)))

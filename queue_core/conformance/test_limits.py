@@ -516,3 +516,110 @@ async def test_a_lost_worker_of_an_ordered_group_does_not_let_the_next_overtake(
     await taken(connected, await registered(connected))
     await lose_workers(connected, clock)
     assert ids(await taken(connected, await registered(connected))) == [first.id]
+
+
+# --- many groups, clocks, hands ------------------------------------------------------------------------------------------
+
+MANY = 2_500
+"""More groups than one claim looks at."""
+
+
+async def test_what_comes_back_keeps_to_its_rate_however_many_groups_changed_before_it(connected: Connected) -> None:
+    await declare(connected, group_rate=Rate(1, per=1_000))
+    await push_group(connected, "a", 1)
+    boot = await registered(connected)
+    [held] = await taken(connected, boot)
+    await connected.backend.push([new_task(group=f"b{number}") for number in range(MANY)])
+    await finish(connected, held, Errored(BOOM, retry_in=0))
+    seen: list[Claim] = []
+    while claims := await taken(connected, boot, limit=900):
+        seen += claims
+    assert len(seen) == MANY
+    assert held.id not in ids(seen)
+
+
+async def test_limits_that_change_hold_for_every_group_from_the_next_claim_on(connected: Connected) -> None:
+    groups = [f"g{MANY - number:04}" for number in range(MANY) for _ in range(2)]
+    await connected.backend.push([new_task(group=group, name=group) for group in groups])
+    boot = await registered(connected)
+    for _ in range(8):
+        assert await claim(connected, boot, limit=0) == []
+    await declare(connected, group_concurrency=1)
+    held = [each.name for _ in range(4) for each in await taken(connected, boot, limit=900)]
+    assert 0 < len(held) == len(set(held))
+
+
+async def test_a_clock_that_steps_back_stops_no_group(connected: Connected, clock: HandWoundClock) -> None:
+    await declare(connected, group_concurrency=1)
+    boot = await registered(connected, lease_ttl=99_999)
+    first, second = await push_group(connected, "a", 2)
+    clock.advance(3_600)
+    [held] = await taken(connected, boot)
+    assert held.id == first.id
+    await finish(connected, held)
+    clock.advance(-3_600)
+    assert ids(await taken(connected, boot)) == [second.id]
+
+
+@pytest.mark.parametrize("limits", [{"rate": Rate(2, per=10)}, {"group_rate": Rate(2, per=10)}], ids=str)
+async def test_a_clock_that_steps_back_stops_a_rate_no_longer_than_its_time(connected: Connected, clock: HandWoundClock, limits: Any) -> None:
+    await declare(connected, **limits)
+    boot = await registered(connected, lease_ttl=99_999)
+    await push_group(connected, "a", 5)
+    clock.advance(3_600)
+    assert len(await until_nothing_is_due(connected, boot)) == 2
+    clock.advance(-3_600)
+    assert await until_nothing_is_due(connected, boot) == []
+    assert (await ask(connected, boot)).next_due == 10
+    clock.advance(10)
+    assert len(await until_nothing_is_due(connected, boot)) == 2
+
+
+async def test_a_queue_with_little_room_does_not_cut_the_claims_from_others_short(connected: Connected) -> None:
+    await declare(connected, "narrow", concurrency=1)
+    await push_group(connected, None, 5)
+    await push_group(connected, None, 3, queue="narrow", priority=-1)
+    boot = await registered(connected, queues=(DEFAULT_QUEUE, "narrow"))
+    claims = await ask(connected, boot, DEFAULT_QUEUE, "narrow", limit=10, start=10)
+    assert [each.queue for each in claims.tasks] == [DEFAULT_QUEUE] * 5 + ["narrow"]
+    assert await taken(connected, boot, DEFAULT_QUEUE, "narrow") == []
+
+
+async def test_a_task_that_nobody_knows_takes_no_place_in_its_queue(connected: Connected) -> None:
+    await declare(connected, concurrency=1, rate=Rate(1, per=60))
+    await push_one(connected, "unknown")
+    known = await push_one(connected, "known")
+    boot = await registered(connected)
+    assert ids((await ask(connected, boot, names=["known"])).tasks) == [known.id]
+
+
+async def test_the_kill_of_a_queued_task_wakes_the_workers_for_what_its_queue_has_room_for(connected: Connected) -> None:
+    await declare(connected, concurrency=1)
+    await push_group(connected, None, 2)
+    [held] = await claim(connected, await registered(connected))
+    idle = await registered(connected)
+    async with connected.backend.wakeups(idle, [DEFAULT_QUEUE]) as wakeups:
+        assert await taken(connected, idle) == []
+        await settle_down(wakeups)
+        await connected.expose.kill([held.id], actor=ME)
+        assert await wakeups.wait(PATIENCE)
+    assert len(await taken(connected, idle)) == 1
+
+
+async def test_a_limit_that_is_removed_holds_nothing_back(connected: Connected) -> None:
+    await declare(connected, group_concurrency=1, group_rate=Rate(1, per=1_000), ordered=True, concurrency=2, rate=Rate(2, per=1_000))
+    await push_group(connected, "a", 5)
+    boot = await registered(connected)
+    assert len(await until_nothing_is_due(connected, boot)) == 1
+    await declare(connected)
+    assert len(await until_nothing_is_due(connected, boot)) == 4
+
+
+async def test_a_group_with_much_room_fills_it(connected: Connected) -> None:
+    await declare(connected, group_concurrency=1_200)
+    await push_group(connected, "a", 1_300)
+    boot = await registered(connected)
+    assert len(await taken(connected, boot, limit=400)) == 400
+    urgent = await push_one(connected, group="a", priority=1)
+    assert ids(await taken(connected, boot, limit=1)) == [urgent.id]
+    assert len(await until_nothing_is_due(connected, boot)) == 1_200 - 401

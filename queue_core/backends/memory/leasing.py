@@ -39,9 +39,8 @@ def _due(state: State, queues: Sequence[QueueName], names: Collection[str] | Non
     """The due tasks that a claim takes, and whether it leaves more behind."""
     alive: list[Row] = []
     expired: list[Row] = []
-    for row in let_in(state, state.open_queues(queues)):
-        if names is None or row.task.name in names:
-            (expired if _has_expired(row.task, state) else alive).append(row)
+    for row in let_in(state, state.open_queues(queues), names):
+        (expired if _has_expired(row.task, state) else alive).append(row)
         if len(alive) > limit:
             break
     for row in expired:

@@ -1,7 +1,7 @@
 """Which due tasks the limits of their queues and groups let in."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -13,18 +13,19 @@ from queue_core.limits import Limits, Rate
 from queue_core.status import Status
 
 
-def let_in(state: State, queues: Iterable[QueueName]) -> Iterator[Row]:
-    """The due tasks of several queues together that there is room for, in the order of claims."""
-    places = heapq.merge(*[_of_queue(state, queue) for queue in queues])
+def let_in(state: State, queues: Iterable[QueueName], names: Collection[str] | None) -> Iterator[Row]:
+    """The due tasks of several queues together that have one of ``names`` and that there is room for, in the order of claims."""
+    places = heapq.merge(*[_of_queue(state, queue, names) for queue in queues])
     return (state.tasks.at(seq) for _, _, seq in places)
 
 
-def _of_queue(state: State, queue: QueueName) -> Iterator[Place]:
+def _of_queue(state: State, queue: QueueName, names: Collection[str] | None) -> Iterator[Place]:
     limits = state.limits.get(queue, _NONE)
     groups = [_of_group(state, limits, queue, name, group) for name, group in state.tasks.groups(queue).items()]
     places = heapq.merge(state.tasks.due(state.tasks.line(queue), state.now), *groups)
     held = sum(state.tasks.counts(queue).of(status) for status in (Status.QUEUED, Status.RUNNING)) if limits.concurrency else 0
-    return islice(places, _room(limits.concurrency, held, state, limits.rate, (queue, WHOLE)))
+    named = (place for place in places if names is None or state.tasks.at(place[2]).task.name in names)
+    return islice(named, _room(limits.concurrency, held, state, limits.rate, (queue, WHOLE)))
 
 
 def _of_group(state: State, limits: Limits, queue: QueueName, name: str, group: Group) -> Iterator[Place]:

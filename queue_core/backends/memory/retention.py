@@ -19,6 +19,7 @@ def prune(state: State, retention: Retention, limit: int) -> int:
     _prune_rollups(state, retention)
     _prune_audit(state, retention)
     _prune_logs(state, retention, 20 * limit)
+    state.forget_starts()
     doomed: list[Row] = []
     for queue in state.pauses:
         doomed += _doomed(state, queue, retention.queues.get(queue, retention), limit - len(doomed))

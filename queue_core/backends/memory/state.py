@@ -1,9 +1,10 @@
 """All that one memory store holds. Every change of a task passes through here, so that each is counted and announced."""
 
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from queue_core.backends._schedules import Stored
@@ -173,10 +174,20 @@ class State:
     def starts(self, queue: QueueName, group: str, per: float) -> list[datetime]:
         """When tasks of a group, or of a whole queue, were taken within the last ``per`` seconds."""
         starts = self.taken.get(queue, {}).get(group, [])
-        del starts[: sum((self.now - start).total_seconds() >= per for start in starts)]
+        if starts and starts[-1] > self.now:  # the clock stepped back
+            starts[:] = [min(start, self.now) for start in starts]
+        del starts[: bisect_right(starts, self.now - timedelta(seconds=per))]
         if not starts and queue in self.taken:
             self.taken[queue].pop(group, None)
         return starts
+
+    def forget_starts(self) -> None:
+        """Forget what no rate looks back to any more."""
+        for queue, groups in self.taken.items():
+            limits = self.limits.get(queue, Limits())
+            for group in list(groups):
+                rate = limits.rate if group == WHOLE else limits.group_rate
+                self.starts(queue, group, rate.per if rate else 0.0)
 
     def announce_workers(self) -> None:
         """Say that workers changed."""

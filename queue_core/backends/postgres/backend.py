@@ -10,11 +10,12 @@ from queue_core.backend import Capabilities, Claims, Rescued, Retention
 from queue_core.backends.postgres.joining import push_in
 from queue_core.backends.postgres.producing import push_in_transaction
 from queue_core.backends.postgres.stores import Stores
-from queue_core.backends.relational import scheduling, workers
+from queue_core.backends.relational import limiting, scheduling, workers
 from queue_core.backends.relational.backend import RelationalBackend
 from queue_core.backends.relational.transaction import Transaction
 from queue_core.errors import StoreUnavailable
 from queue_core.ids import BootId, QueueName
+from queue_core.limits import Limits
 from queue_core.logs import LogLine
 from queue_core.outcome import Ack
 from queue_core.schedule import DueSchedule
@@ -67,6 +68,10 @@ class PostgresBackend(RelationalBackend[Stores]):
         """Renew the leases of a process life; blocks."""
         return self._store.pulse.beat(beat)
 
+    async def declare(self, queue: QueueName, limits: Limits) -> None:
+        """Let these be the limits of a queue, and no claim be under way that keeps to those before."""
+        await self._store.write(_declare_alone, queue, limits)
+
     async def claim(self, boot: BootId, queues: Sequence[QueueName], *, names: Collection[str] | None, limit: int, start: int = 0) -> Claims:
         """Lease due tasks to a worker."""
         return await self._store.do(lambda store: store.claimer.claim(boot, queues, names, max(limit, 0), max(start, 0)))
@@ -82,6 +87,11 @@ class PostgresBackend(RelationalBackend[Stores]):
     async def log(self, lines: Sequence[tuple[Lease, LogLine]]) -> int:
         """Keep what running attempts logged."""
         return await self._store.do(lambda store: store.logger.log(lines))
+
+
+async def _declare_alone(tx: Transaction, queue: QueueName, limits: Limits) -> None:
+    await tx.row("lock_to_declare", queue=queue, **limiting.stored(limits))
+    await limiting.declare(tx, queue, limits)
 
 
 async def _register_in_turn(tx: Transaction, worker: Registration) -> Rescued:

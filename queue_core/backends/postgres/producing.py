@@ -12,7 +12,7 @@ from queue_core.backends import _rows
 from queue_core.backends.postgres.binding import arguments, compiled, storable
 from queue_core.backends.postgres.line import Connection
 from queue_core.backends.postgres.transaction import Transaction
-from queue_core.backends.relational.stage import DUE, DUE_LATER, HELD
+from queue_core.backends.relational.stage import DUE_LATER, due_in
 from queue_core.backends.relational.tally import QUEUES
 from queue_core.clock import from_us, to_us
 from queue_core.errors import InvalidValue, StoreUnavailable
@@ -153,7 +153,7 @@ def _record(new: NewTask, seq: int, now: int) -> tuple[Any, ...]:
     """``new`` as a row of the table, in the order of ``_COPIED``."""
     id, queue, name, priority, run_at, delay, max_attempts, timeout, retry, _, expires_at, parent, codec, tags, metadata, args = row_of(new)
     due = now + (delay or 0) if run_at is None else run_at
-    stage = DUE_LATER if due > now else DUE if new.group is None else HELD
+    stage = DUE_LATER if due > now else due_in(new.group)
     return id, queue, name, priority, max_attempts, timeout, retry, expires_at, parent, codec, tags, metadata, args, seq, now, due, stage, new.group
 
 

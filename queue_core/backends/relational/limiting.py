@@ -11,13 +11,17 @@ async def declare(tx: Transaction, queue: QueueName, limits: Limits) -> None:
     """Let these be the limits of a queue; see ``Backend.declare``. All its groups are looked at anew."""
     if await tx.run("name_queue", queue=queue, now=tx.now):
         tx.tally.topics.add(QUEUES)
-    if await tx.run("declare", queue=queue, **_stored(limits)):
+    columns = stored(limits)
+    if await tx.run("declare", queue=queue, **columns):
+        await tx.run("forget_all_starts", queue=queue, rate_n=columns["rate_n"], group_rate_n=columns["group_rate_n"])
+        await tx.run("hold_all_back", queue=queue)
         await tx.run("turn_all", queue=queue, now=tx.now)
         tx.tally.work.add(queue)
         tx.tally.topics.add(QUEUES)
 
 
-def _stored(limits: Limits) -> dict[str, int | None]:
+def stored(limits: Limits) -> dict[str, int | None]:
+    """The columns of a queue that hold its limits."""
     (rate_n, rate_us), (group_rate_n, group_rate_us) = _numbers(limits.rate), _numbers(limits.group_rate)
     return {
         "concurrency": limits.concurrency,

@@ -93,6 +93,8 @@ async def kill(tx: Transaction, targets: Sequence[Target]) -> None:
     for target in others:
         tx.tally.move(target.held.queue, target.held.status, Status.KILLED)
         tx.tally.ended.add(target.held.id)
+        if target.held.status == Status.QUEUED:  # the limit of its queue may let in another
+            tx.tally.work.add(target.held.queue)
     tx.tally.boots.update(target.held.boot for target in targets if target.held.boot)
 
 

@@ -9,4 +9,9 @@ DUE_LATER: Final = 0
 DUE: Final = 1
 """Can be claimed."""
 HELD: Final = 3
-"""Is due, but for the limits of its group: only claims let it in among the due ones. Every due task of a group begins so."""
+"""Is due, but for the limits of its group: only claims let it in among the due ones. Every due task of a group begins so, each time anew."""
+
+
+def due_in(group: str | None) -> int:
+    """The stage of a task of ``group``, or of none, that has become due."""
+    return DUE if group is None else HELD

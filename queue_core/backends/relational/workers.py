@@ -8,7 +8,7 @@ from queue_core.backends._process import is_gone
 from queue_core.backends._rows import to_json
 from queue_core.backends.relational.held import Held, give_back
 from queue_core.backends.relational.history import keep_attempt
-from queue_core.backends.relational.stage import DUE
+from queue_core.backends.relational.stage import due_in
 from queue_core.backends.relational.tally import WORKERS
 from queue_core.backends.relational.transaction import Transaction
 from queue_core.clock import from_us
@@ -128,7 +128,7 @@ def _rescue_row(tx: Transaction, held: Held, reason: KillReason | None) -> dict[
         "id": held.id,
         "status": (Status.KILLED if reason else Status.PENDING).value,
         "reason": reason and reason.value,
-        "stage": None if reason else DUE,
+        "stage": None if reason else due_in(held.group),
         "done_at": tx.now if reason else None,
         "error": worker_lost(held.worker, held.attempts).line if held.status == Status.RUNNING else None,
     }

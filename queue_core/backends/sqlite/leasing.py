@@ -1,7 +1,7 @@
 """What workers do most: claim and acknowledge. SQLite's own, each a plain function that the writer runs."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import merge
 from typing import Final, NamedTuple
 
@@ -13,9 +13,9 @@ from queue_core.backends.relational.held import Held, matching, take
 from queue_core.backends.relational.history import keep_attempt
 from queue_core.backends.relational.leases import LONGEST_DELAY
 from queue_core.backends.relational.limiting import limits_of
-from queue_core.backends.relational.stage import DUE, DUE_LATER
+from queue_core.backends.relational.stage import DUE_LATER, due_in
 from queue_core.backends.sqlite.binding import json_list
-from queue_core.backends.sqlite.limiting import Entry, let_in, note_starts
+from queue_core.backends.sqlite.limiting import Entry, let_in, look_again, note_starts
 from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.ids import BootId, QueueName
@@ -40,14 +40,20 @@ def claim(tx: Transaction, boot: BootId, queues: Sequence[QueueName], names: Col
         perform(tx, kill_expired, expired)
     open_queues, limited = _open_queues(tx, queues)
     _promote(tx, [queue for queue in open_queues if queue not in limited])
-    entry = let_in(tx, open_queues, limited, limit)
-    chosen = _choose(tx, entry.queues, names, entry.most + 1)
-    tasks = _lease(tx, boot, worker[0], chosen[: entry.most], start)
+    entry = let_in(tx, open_queues, limited)
+    chosen = _choose(tx, entry.rooms, names, limit + 1)
+    tasks = _lease(tx, boot, worker[0], chosen[:limit], start)
     if limited:
         note_starts(tx, limited, tasks)
-    if len(tasks) == entry.most < limit:
-        return Claims(tasks, 0.0)
+        is_more_let_in = look_again(tx, limited, tasks)
+        if len(tasks) < limit and (is_more_let_in or _fill(entry.rooms, tasks)):
+            return Claims(tasks, 0.0)
     return Claims(tasks, None if len(chosen) > limit else _next_due(tx, entry))
+
+
+def _fill(rooms: Mapping[QueueName, int | None], tasks: Sequence[Claim]) -> bool:
+    """Whether ``tasks`` are as many of some queue as there was room for: another look finds out until when."""
+    return any(n == rooms[queue] for queue, n in Counter(task.queue for task in tasks).items())
 
 
 def _open_queues(tx: Transaction, queues: Sequence[QueueName]) -> tuple[list[QueueName], dict[QueueName, Limits]]:
@@ -69,18 +75,22 @@ class _Candidate(NamedTuple):
     status: str
 
 
-def _choose(tx: Transaction, queues: Sequence[QueueName], names: Collection[str] | None, limit: int) -> list[_Candidate]:
-    """The first ``limit`` due tasks of all ``queues`` together."""
+def _choose(tx: Transaction, rooms: Mapping[QueueName, int | None], names: Collection[str] | None, limit: int) -> list[_Candidate]:
+    """The first ``limit`` due tasks of all queues together, and of each no more than there is room for."""
     wanted = None if names is None else json_list(sorted(names))
     lines = [
         [
             ((-priority, run_at, seq), _Candidate(seq, queue, status))
-            for seq, priority, run_at, status in tx.rows("candidates", queue=queue, now=tx.now, names=wanted, limit=limit)
+            for seq, priority, run_at, status in tx.rows("candidates", queue=queue, now=tx.now, names=wanted, limit=_least(limit, room))
         ]
-        for queue in queues
+        for queue, room in rooms.items()
     ]
     merged = merge(*lines, key=lambda candidate: candidate[0])
     return [candidate for _, (_, candidate) in zip(range(limit), merged, strict=False)]
+
+
+def _least(limit: int, room: int | None) -> int:
+    return limit if room is None else min(limit, room)
 
 
 def _lease(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Candidate], start: int) -> list[Claim]:
@@ -104,7 +114,7 @@ def _lease_as(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Cand
 
 
 def _next_due(tx: Transaction, entry: Entry) -> float | None:
-    row = tx.row("next_due", queues=json_list(entry.queues), now=tx.now)
+    row = tx.row("next_due", queues=json_list(entry.rooms), now=tx.now)
     assert row is not None
     soonest = min((us for us in (row[0], entry.again_at) if us is not None), default=None)
     return None if soonest is None else max(0.0, (soonest - tx.now) / 1_000_000)
@@ -178,7 +188,7 @@ def _ack_row(tx: Transaction, ack: Ack, row: Held) -> _AckRow:
         row.seq,
         ack.status.value,
         ack.reason and ack.reason.value,
-        None if run_at is None else DUE if run_at <= tx.now else DUE_LATER,
+        None if run_at is None else DUE_LATER if run_at > tx.now else due_in(row.group),
         run_at,
         tx.now if final else None,
         _us(ack.ran_for),

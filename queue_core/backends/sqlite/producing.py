@@ -6,7 +6,7 @@ from functools import partial
 
 from queue_core.backends import _rows
 from queue_core.backends._keys import Verdict, debounced_until, verdict
-from queue_core.backends.relational.stage import DUE, DUE_LATER, HELD
+from queue_core.backends.relational.stage import DUE, DUE_LATER, due_in
 from queue_core.backends.sqlite.arrivals import Arrival
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.clock import from_us, to_us
@@ -124,7 +124,7 @@ def _row(tx: Transaction, new: NewTask, seq: int, due_at: datetime, texts: _Text
         new.id,
         new.queue,
         new.name,
-        DUE_LATER if run_at > tx.now else DUE if new.group is None else HELD,
+        DUE_LATER if run_at > tx.now else due_in(new.group),
         new.priority,
         tx.now,
         run_at,

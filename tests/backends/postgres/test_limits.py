@@ -96,3 +96,121 @@ async def test_the_end_of_an_expired_task_wakes_workers_for_those_behind_it(stor
         assert await claim(store, boot) == []
         assert await wakeups.wait(PATIENCE)
     assert [each.id for each in await claim(store, boot)] == [later.id]
+
+
+# --- other sessions ------------------------------------------------------------------------------------------
+
+
+async def until_somebody_waits(connection: "asyncpg.Connection[Any]", others: "asyncio.Future[Any]") -> None:
+    """Until a session waits for a lock that ``connection`` has, or ``others`` are done without."""
+    async with asyncio.timeout(PATIENCE):
+        while not others.done() and not await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        ):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_group_whose_task_another_transaction_held_and_left_is_not_forgotten(store: Connected) -> None:
+    await store.backend.declare(QueueName("default"), Limits(ordered=True))
+    task = await push_one(store, group="a")
+    boot = await registered(store)
+    address = store.backend._store.address
+    async with connection_to(address) as connection:
+        undone = connection.transaction()
+        await undone.start()
+        await connection.execute(qualified(f"SELECT FROM prinia_tasks WHERE id = '{task.id}' FOR UPDATE", address.schema))
+        claims = await store.backend.claim(boot, [DEFAULT_QUEUE], names=None, limit=10)
+        assert claims.tasks == []
+        assert claims.next_due is not None and 0 < claims.next_due <= 1
+        await undone.rollback()
+    found: list[Any] = []
+    async with asyncio.timeout(PATIENCE):
+        while not found:
+            found = await claim(store, boot)
+    assert [each.id for each in found] == [task.id]
+
+
+async def test_limits_change_between_claims_and_not_while_one_is_under_way(store: Connected) -> None:
+    queue = QueueName("default")
+    await store.backend.declare(queue, Limits(group_rate=Rate(1, per=86_400)))
+    for _ in range(3):
+        await push_one(store, group="a")
+    boot = await registered(store)
+    address = store.backend._store.address
+    async with connection_to(address) as connection, connection.transaction():
+        await connection.fetch(
+            qualified(f"SELECT * FROM prinia_claim(NULL, '{boot}', ARRAY['default'], NULL, 9, 9, NULL, NULL, NULL)", address.schema)
+        )
+        declaring = asyncio.ensure_future(store.backend.declare(queue, Limits()))
+        await until_somebody_waits(connection, declaring)
+        assert not declaring.done()
+    await declaring
+    assert len(await claim(store, boot)) == 2
+
+
+async def test_the_same_limits_again_wait_for_nobody(store: Connected) -> None:
+    queue, limits = QueueName("default"), Limits(group_concurrency=1)
+    await store.backend.declare(queue, limits)
+    boot = await registered(store)
+    address = store.backend._store.address
+    async with connection_to(address) as connection, connection.transaction():
+        await connection.fetch(
+            qualified(f"SELECT * FROM prinia_claim(NULL, '{boot}', ARRAY['default'], NULL, 9, 9, NULL, NULL, NULL)", address.schema)
+        )
+        await asyncio.wait_for(store.backend.declare(queue, limits), PATIENCE)
+
+
+async def test_a_start_counts_from_when_its_claim_had_its_turn(store: Connected) -> None:
+    await store.backend.declare(QueueName("default"), Limits(rate=Rate(1, per=60)))
+    await push_one(store)
+    boot = await registered(store)
+    address = store.backend._store.address
+    async with connection_to(address) as connection:
+        async with connection.transaction():
+            await connection.execute(f"SELECT pg_advisory_xact_lock(hashtext('{address.schema}.limits'), hashtext('default'))")
+            claiming = asyncio.ensure_future(claim(store, boot))
+            await until_somebody_waits(connection, claiming)
+            assert not claiming.done()
+            until = await connection.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        assert len(await claiming) == 1
+        assert await connection.fetchval(qualified("SELECT at FROM prinia_starts", address.schema)) >= until
+
+
+async def test_a_claimer_that_freezes_before_its_commit_does_not_stop_the_others(store: Connected) -> None:
+    await store.backend.declare(QueueName("default"), Limits(concurrency=5))
+    task = await push_one(store)
+    frozen, boot = await registered(store), await registered(store)
+    address = store.backend._store.address
+    async with connection_to(address) as connection:
+        await connection.execute("BEGIN")
+        await connection.fetch(
+            qualified(f"SELECT * FROM prinia_claim(NULL, '{frozen}', ARRAY['default'], NULL, 9, 9, NULL, NULL, NULL)", address.schema)
+        )
+        assert [each.id for each in await asyncio.wait_for(claim(store, boot), PATIENCE)] == [task.id]
+        connection.terminate()
+
+
+@pytest.mark.parametrize("limits", [Limits(rate=Rate(100_000, per=100_000)), Limits(group_rate=Rate(100_000, per=100_000))], ids=str)
+async def test_a_rate_has_no_more_to_add_up_however_much_it_allows(store: Connected, limits: Limits) -> None:
+    await store.backend.declare(QueueName("default"), limits)
+    await store.backend.push([new_task(group="a") for _ in range(20)])
+    boot = await registered(store)
+    while await claim(store, boot, limit=1):
+        pass
+    address = store.backend._store.address
+    async with connection_to(address) as connection:
+        n, rows = await connection.fetchrow(qualified("SELECT sum(n), count(*) FROM prinia_starts", address.schema))
+    assert n == 20
+    assert rows <= 2
+
+
+async def test_what_a_rate_that_is_removed_remembers_is_forgotten(store: Connected) -> None:
+    queue = QueueName("default")
+    await store.backend.declare(queue, Limits(rate=Rate(3, per=1_000), group_rate=Rate(3, per=1_000)))
+    await push_one(store, group="a")
+    assert len(await claim(store, await registered(store))) == 1
+    address = store.backend._store.address
+    async with connection_to(address) as connection:
+        for limits, left in ((Limits(group_rate=Rate(3, per=1_000)), 1), (Limits(), 0)):
+            await store.backend.declare(queue, limits)
+            assert await connection.fetchval(qualified("SELECT count(*) FROM prinia_starts", address.schema)) == left

@@ -12,6 +12,7 @@ from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.ids import BootId, QueueName
 from queue_core.limits import Limits, Rate
+from queue_core.outcome import Succeeded, settle
 from queue_core.task import Claim
 
 QUEUE, BOOT = QueueName("mail"), BootId("boot")
@@ -73,3 +74,48 @@ def test_a_claim_does_not_walk_over_what_is_held_back(store: sqlite3.Connection,
     tasks, steps = steps_of_a_claim(store)
     assert tasks == []
     assert steps < STEPS
+
+
+def one_claim(store: sqlite3.Connection, now: float) -> list[Claim]:
+    """What a claim at ``now`` takes, acknowledged at once."""
+    tx = Transaction(store, round(now * 1_000_000))
+    found = leasing.claim(tx, BOOT, [QUEUE], None, 1, 1).tasks
+    leasing.ack(tx, [settle(claim.lease, Succeeded(), attempt=1, max_attempts=1, ran_for=0.0) for claim in found])
+    tx.flush()
+    return found
+
+
+def count(store: sqlite3.Connection, table: str) -> int:
+    return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+@pytest.mark.parametrize("limits", [Limits(rate=Rate(100_000, per=100)), Limits(group_rate=Rate(100_000, per=100))], ids=str)
+def test_a_rate_has_no_more_to_add_up_however_much_it_allows(store: sqlite3.Connection, limits: Limits) -> None:
+    tx = Transaction(store, 1_000_000)
+    perform(tx, declare, QUEUE, limits)
+    tx.flush()
+    for number in range(100):
+        assert one_claim(store, 1 + number / 100)
+    assert count(store, "prinia_starts") <= 11
+    assert store.execute("SELECT sum(n) FROM prinia_starts").fetchone() == (100,)
+
+
+def test_what_a_rate_of_groups_remembers_is_forgotten_in_time(store: sqlite3.Connection) -> None:
+    store.execute("UPDATE prinia_tasks SET group_name = 'group ' || seq WHERE seq <= 50")
+    store.execute("DELETE FROM prinia_tasks WHERE seq > 50")
+    tx = Transaction(store, 1_000_000)
+    perform(tx, declare, QUEUE, Limits(group_rate=Rate(3, per=10)))
+    tx.flush()
+    for _ in range(50):
+        assert one_claim(store, 1)
+    assert one_claim(store, 12) == []
+    assert count(store, "prinia_starts") == count(store, "prinia_turns") == 0
+
+
+def test_what_a_rate_that_is_removed_remembers_is_forgotten(store: sqlite3.Connection) -> None:
+    for limits in (Limits(rate=Rate(3, per=10), group_rate=Rate(3, per=10)), Limits(group_rate=Rate(3, per=10)), Limits()):
+        tx = Transaction(store, 1_000_000)
+        perform(tx, declare, QUEUE, limits)
+        tx.flush()
+        one_claim(store, 1)
+        assert count(store, "prinia_starts") == (limits.rate is not None) + (limits.group_rate is not None)

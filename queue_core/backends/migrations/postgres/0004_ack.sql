@@ -47,7 +47,7 @@ BEGIN
     SET
       status = CASE WHEN task.kill_requested_at IS NOT NULL AND ack.again THEN 'Killed' ELSE ack.status END,
       reason = CASE WHEN task.kill_requested_at IS NOT NULL AND ack.again THEN 'killed' ELSE ack.reason END,
-      stage = CASE WHEN ack.again AND task.kill_requested_at IS NULL THEN CASE WHEN ack.delay > 0 THEN 0 ELSE 1 END END,
+      stage = CASE WHEN ack.again AND task.kill_requested_at IS NULL THEN CASE WHEN ack.delay > 0 THEN 0 WHEN task.group_name IS NULL THEN 1 ELSE 3 END END,
       run_at = CASE WHEN ack.again AND task.kill_requested_at IS NULL THEN moment + ack.delay ELSE task.run_at END,
       done_at = CASE WHEN ack.again AND task.kill_requested_at IS NULL THEN NULL ELSE moment END,
       ran_us = ack.ran,

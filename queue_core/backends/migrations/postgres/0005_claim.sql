@@ -6,7 +6,8 @@
 --
 -- One row for each leased task, in the order in which they should start; then one with id NULL and the last columns: next_due (microseconds until
 -- more is due; NULL when more is due already, or nothing is), overdue (whether tasks wait whose time has passed). Where limits are to be looked at,
--- prinia_claim_limited does that, which calls this again as let_in and adds a row of the last kind, with limited (queues with a limit of their own).
+-- prinia_claim_limited does that, which calls this again with rooms (how many tasks of each queue may be taken; NULL for any number) and adds a row of
+-- the last kind, with limited (queues with a limit of their own).
 CREATE FUNCTION prinia_claim(
   given_now bigint,
   claimer text,
@@ -17,7 +18,7 @@ CREATE FUNCTION prinia_claim(
   low_rank integer,
   low_run_at bigint,
   low_seq bigint,
-  let_in boolean DEFAULT false
+  rooms integer[] DEFAULT NULL
 )
 RETURNS TABLE (
   id text,
@@ -58,6 +59,7 @@ DECLARE
   moment CONSTANT bigint := prinia_now(given_now);
   claiming text;
   open_queues text[];
+  open_rooms integer[];
   are_limited boolean;
   n integer;
 BEGIN
@@ -77,12 +79,12 @@ BEGIN
   PERFORM pg_advisory_xact_lock_shared(hashtext('{schema}.pause'), hashtext(asked.queue))
   FROM (SELECT DISTINCT unnest(claim_queues) AS queue ORDER BY queue) AS asked;
 
-  SELECT coalesce(array_agg(asked.queue), '{}'), coalesce(bool_or(known.limited > 0), false)
-  INTO open_queues, are_limited
-  FROM (SELECT DISTINCT unnest(claim_queues) AS queue) AS asked
+  SELECT coalesce(array_agg(asked.queue), '{}'), array_agg(asked.room), coalesce(bool_or(known.limited > 0), false)
+  INTO open_queues, open_rooms, are_limited
+  FROM (SELECT DISTINCT queue, room FROM unnest(claim_queues, rooms) AS asked (queue, room)) AS asked
   LEFT JOIN prinia_queues AS known ON known.name = asked.queue
   WHERE known.paused_at IS NULL;
-  IF are_limited AND NOT let_in THEN
+  IF are_limited AND rooms IS NULL THEN
     RETURN QUERY SELECT * FROM prinia_claim_limited(given_now, claimer, open_queues, claim_names, claim_limit, start_limit);
     RETURN;
   END IF;
@@ -116,7 +118,7 @@ BEGIN
   RETURN QUERY
   WITH found AS (
     SELECT due.*
-    FROM unnest(open_queues) AS open (queue)
+    FROM unnest(open_queues, open_rooms) AS open (queue, room)
     CROSS JOIN LATERAL (
       SELECT *
       FROM (
@@ -129,7 +131,7 @@ BEGIN
           AND (claim_names IS NULL OR task.name = ANY(claim_names))
           AND (task.expires_at IS NULL OR task.expires_at > moment)
         ORDER BY (- task.priority), task.run_at, task.seq
-        LIMIT claim_limit
+        LIMIT least(claim_limit, open.room)
         FOR UPDATE SKIP LOCKED
       ) AS above
       UNION ALL
@@ -144,7 +146,7 @@ BEGIN
           AND (claim_names IS NULL OR task.name = ANY(claim_names))
           AND (task.expires_at IS NULL OR task.expires_at > moment)
         ORDER BY (- task.priority), task.run_at, task.seq
-        LIMIT claim_limit
+        LIMIT least(claim_limit, open.room)
         FOR UPDATE SKIP LOCKED
       ) AS beyond
     ) AS due

@@ -211,7 +211,7 @@ BEGIN
 END
 $$;
 
--- Let the next claim look at every group of a queue that has live tasks, found by skipping from name to name.
+-- Let the next claims look at every group of a queue that has live tasks, found by skipping from name to name.
 CREATE FUNCTION prinia_turn_all(asked text, moment bigint) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -230,6 +230,7 @@ END
 $$;
 
 -- How many more tasks may be taken now (NULL: any number), and when a rate lets in more (NULL: no start stands in the way).
+-- A start that seems to be yet to come was before the clock stepped back; it counts as one of now.
 CREATE FUNCTION prinia_room(
   asked text,
   asked_group text,
@@ -249,6 +250,7 @@ BEGIN
   room := CASE WHEN at_once IS NOT NULL THEN greatest(at_once - held, 0) END;
   IF most IS NOT NULL THEN
     DELETE FROM prinia_starts WHERE queue = asked AND group_name = asked_group AND at <= moment - per;
+    UPDATE prinia_starts SET at = moment WHERE queue = asked AND group_name = asked_group AND at > moment;
     SELECT least(room, greatest(most - coalesce(sum(n), 0), 0)), min(at) + per
     INTO room, more_at
     FROM prinia_starts
@@ -258,8 +260,9 @@ BEGIN
 END
 $$;
 
--- Let as many tasks of a group in among the due ones as there is room for. Rows that another transaction holds are left as they are: where they are let
--- in already they count, and where they change their group has another turn.
+-- Let as many tasks of a group in among the due ones as there is room for, at most 500 ahead, and no others; rows that are in their place are not
+-- written. Those that another transaction holds are left as they are: where they are let in already they count, and where there is room for them their
+-- group has another turn soon, because that transaction may be undone.
 CREATE FUNCTION prinia_take_turn(known prinia_queues, asked text, moment bigint) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -271,38 +274,35 @@ SET jit = off
 AS $$
 DECLARE
   at_once CONSTANT integer := CASE WHEN known.ordered > 0 THEN 1 ELSE known.group_concurrency END;
-  room integer;
+  is_limited CONSTANT boolean := at_once IS NOT NULL OR known.group_rate_n IS NOT NULL;
+  inside tid[];
+  room integer := 1000;
   more_at bigint;
   first bigint;
   n integer;
 BEGIN
-  IF at_once IS NULL AND known.group_rate_n IS NULL THEN
-    room := 1000;
-  ELSE
-    UPDATE prinia_tasks AS task
-    SET stage = 3
-    FROM (
-      SELECT ctid AS row
+  IF is_limited THEN
+    inside := ARRAY(
+      SELECT ctid
       FROM prinia_tasks
       WHERE queue = known.name
         AND group_name = asked
         AND stage = 1
         AND group_name IS NOT NULL
       FOR UPDATE SKIP LOCKED
-    ) AS unclaimed
-    WHERE task.ctid = unclaimed.row;
-    SELECT let.room, let.more_at INTO room, more_at
+    );
+    SELECT least(let.room, 500), let.more_at INTO room, more_at
     FROM prinia_room(
       known.name, asked, moment, at_once,
       (
         SELECT sum((SELECT count(*) FROM prinia_tasks WHERE queue = known.name AND group_name = asked AND stage = place.stage))::integer
         FROM (VALUES (1), (2)) AS place (stage)
-      ),
+      ) - cardinality(inside),
       known.group_rate_n, known.group_rate_us
     ) AS let;
   END IF;
 
-  IF room > 0 AND known.ordered > 0 THEN
+  IF known.ordered > 0 THEN
     SELECT min(seq) INTO first
     FROM (
       SELECT (SELECT min(seq) FROM prinia_tasks WHERE queue = known.name AND group_name = asked AND stage = place.stage) AS seq
@@ -310,26 +310,46 @@ BEGIN
     ) AS live;
   END IF;
 
-  IF room > 0 THEN
+  WITH outside AS (
+    SELECT ctid AS row
+    FROM prinia_tasks
+    WHERE stage = 3
+      AND queue = known.name
+      AND group_name = asked
+      AND (first IS NULL OR seq = first)
+      AND (expires_at IS NULL OR expires_at > moment)
+    ORDER BY (- priority), run_at, seq
+    LIMIT room
+    FOR UPDATE SKIP LOCKED
+  ),
+  placed AS (
+    SELECT
+      own.ctid AS row, own.stage,
+      CASE WHEN (first IS NULL OR own.seq = first) AND row_number() OVER (ORDER BY (- own.priority), own.run_at, own.seq) <= room THEN 1 ELSE 3 END AS place
+    FROM (SELECT row FROM outside UNION ALL SELECT unnest(inside)) AS found
+    JOIN prinia_tasks AS own ON own.ctid = found.row
+  ),
+  moved AS (
     UPDATE prinia_tasks AS task
-    SET stage = 1
-    FROM (
-      SELECT ctid AS row
-      FROM prinia_tasks
-      WHERE stage = 3
-        AND queue = known.name
-        AND group_name = asked
-        AND (first IS NULL OR seq = first)
-        AND (expires_at IS NULL OR expires_at > moment)
-      ORDER BY (- priority), run_at, seq
-      LIMIT room
-      FOR UPDATE SKIP LOCKED
-    ) AS next
-    WHERE task.ctid = next.row;
-    GET DIAGNOSTICS n = ROW_COUNT;
-    IF at_once IS NULL AND known.group_rate_n IS NULL AND n = room THEN
-      PERFORM prinia_turn(ARRAY[known.name], ARRAY[asked], moment);
-    END IF;
+    SET stage = placed.place
+    FROM placed
+    WHERE task.ctid = placed.row
+      AND task.stage <> placed.place
+  )
+  SELECT count(*) FILTER (WHERE place = 1) INTO n FROM placed;
+
+  IF NOT is_limited AND n = room THEN
+    PERFORM prinia_turn(ARRAY[known.name], ARRAY[asked], moment);
+  ELSIF n < room AND EXISTS (
+    SELECT
+    FROM prinia_tasks
+    WHERE stage = 3
+      AND queue = known.name
+      AND group_name = asked
+      AND (first IS NULL OR seq = first)
+      AND (expires_at IS NULL OR expires_at > moment)
+  ) THEN
+    PERFORM prinia_turn(ARRAY[known.name], ARRAY[asked], moment + 100000);
   END IF;
 
   IF more_at IS NOT NULL AND EXISTS (SELECT FROM prinia_tasks WHERE stage = 3 AND queue = known.name AND group_name = asked) THEN
@@ -339,7 +359,8 @@ END
 $$;
 
 -- Claim where queues are limited: give their groups their turns, find out how many tasks there is room for, and take that many.
--- One claim at a time does this for a queue, up to its commit; what it does not see yet gives its group another turn when it commits.
+-- One claim at a time does this for a queue, up to its commit; what it does not see yet gives its group another turn when it commits. A claimer that
+-- freezes before its commit, which through a pooler is a message of its own, loses its session, so that it does not stop all others.
 CREATE FUNCTION prinia_claim_limited(
   given_now bigint,
   claimer text,
@@ -383,26 +404,32 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-  moment CONSTANT bigint := prinia_now(given_now);
+  moment bigint;
   asked text;
   own text;
   known prinia_queues;
   let record;
   queues text[] := '{}';
+  rooms integer[] := '{}';
   rated text[] := '{}';
   group_rated text[] := '{}';
-  most integer := claim_limit;
+  roomed text[] := '{}';
+  roomy text[] := '{}';
   soon bigint;
   n integer;
 BEGIN
-  FOR asked IN SELECT unnest(claim_queues) AS queue ORDER BY queue LOOP
+  PERFORM set_config('idle_in_transaction_session_timeout', '3s', true);
+  PERFORM pg_advisory_xact_lock(hashtext('{schema}.limits'), hashtext(asked_for.queue))
+  FROM (SELECT unnest(claim_queues) AS queue ORDER BY queue) AS asked_for;
+  moment := coalesce(given_now, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+
+  FOREACH asked IN ARRAY claim_queues LOOP
     SELECT * INTO known FROM prinia_queues WHERE name = asked;
     IF coalesce(known.limited, 0) = 0 THEN
       queues := queues || asked;
+      rooms := rooms || NULL::integer;
       CONTINUE;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('{schema}.limits'), hashtext(asked));
-    SELECT * INTO known FROM prinia_queues WHERE name = asked;
 
     WITH found AS (
       SELECT ctid AS row
@@ -430,12 +457,23 @@ BEGIN
       WITH taken AS (
         DELETE FROM prinia_turns
         WHERE ctid = ANY(ARRAY(
-          SELECT ctid
-          FROM prinia_turns
-          WHERE queue = asked
-            AND due_at <= moment
-          ORDER BY due_at
-          LIMIT 1000
+          (
+            SELECT ctid
+            FROM prinia_turns
+            WHERE queue = asked
+              AND due_at <= moment
+            ORDER BY due_at
+            LIMIT 1000
+          )
+          UNION ALL
+          (
+            SELECT ctid
+            FROM prinia_turns
+            WHERE queue = asked
+              AND due_at > moment + greatest(known.group_rate_us, 1000000)
+            ORDER BY due_at
+            LIMIT 1000
+          )
         ))
         RETURNING group_name
       )
@@ -457,7 +495,10 @@ BEGIN
       soon := least(soon, let.more_at);
     ELSE
       queues := queues || asked;
-      most := least(most, let.room);
+      rooms := rooms || let.room;
+      IF let.room IS NOT NULL THEN
+        roomed := roomed || asked;
+      END IF;
     END IF;
     IF known.concurrency IS NOT NULL THEN
       limited := limited || asked;
@@ -468,26 +509,55 @@ BEGIN
     IF known.group_rate_n IS NOT NULL THEN
       group_rated := group_rated || asked;
     END IF;
+    IF known.ordered = 0 AND least(known.group_concurrency, known.group_rate_n) > 500 THEN
+      roomy := roomy || asked;
+    END IF;
   END LOOP;
 
   RETURN QUERY
   WITH claimed AS MATERIALIZED (
     SELECT *
-    FROM prinia_claim(given_now, claimer, queues, claim_names, most, start_limit, NULL, NULL, NULL, true)
+    FROM prinia_claim(moment, claimer, queues, claim_names, claim_limit, start_limit, NULL, NULL, NULL, rooms)
+  ),
+  taken AS (
+    SELECT
+      own.queue, own.group_name, own.n,
+      (
+        SELECT start.ctid
+        FROM prinia_starts AS start
+        WHERE start.queue = own.queue
+          AND start.group_name = own.group_name
+          AND start.at BETWEEN moment - moment % greatest(own.per / 1000, 1) AND moment
+        ORDER BY start.at DESC
+        LIMIT 1
+      ) AS row
+    FROM (
+      SELECT claimed.queue, '' AS group_name, count(*) AS n, known.rate_us AS per
+      FROM claimed
+      JOIN prinia_queues AS known ON known.name = claimed.queue
+      WHERE claimed.id IS NOT NULL
+        AND claimed.queue = ANY(rated)
+      GROUP BY claimed.queue, known.rate_us
+      UNION ALL
+      SELECT claimed.queue, claimed.group_name, count(*), known.group_rate_us
+      FROM claimed
+      JOIN prinia_queues AS known ON known.name = claimed.queue
+      WHERE claimed.group_name IS NOT NULL
+        AND claimed.queue = ANY(group_rated)
+      GROUP BY claimed.queue, claimed.group_name, known.group_rate_us
+    ) AS own
+  ),
+  added AS (
+    UPDATE prinia_starts AS start
+    SET at = moment, n = start.n + taken.n
+    FROM taken
+    WHERE start.ctid = taken.row
   ),
   started AS (
     INSERT INTO prinia_starts (queue, group_name, at, n)
-    SELECT claimed.queue, '', moment, count(*)
-    FROM claimed
-    WHERE claimed.id IS NOT NULL
-      AND claimed.queue = ANY(rated)
-    GROUP BY claimed.queue
-    UNION ALL
-    SELECT claimed.queue, claimed.group_name, moment, count(*)
-    FROM claimed
-    WHERE claimed.group_name IS NOT NULL
-      AND claimed.queue = ANY(group_rated)
-    GROUP BY claimed.queue, claimed.group_name
+    SELECT taken.queue, taken.group_name, moment, taken.n
+    FROM taken
+    WHERE taken.row IS NULL
   ),
   turned AS (
     INSERT INTO prinia_turns (queue, group_name, due_at)
@@ -500,9 +570,40 @@ BEGIN
   SELECT * FROM claimed;
   GET DIAGNOSTICS n = ROW_COUNT;
 
+  -- Groups of which all that were let in ahead are taken have another turn.
+  IF roomy <> '{}' AND n > 1 THEN
+    WITH emptied AS (
+      INSERT INTO prinia_turns (queue, group_name, due_at)
+      SELECT own.queue, own.group_name, moment
+      FROM (
+        SELECT DISTINCT held.queue, held.group_name
+        FROM prinia_tasks AS held
+        WHERE held.boot = claimer
+          AND held.stage = 2
+          AND held.queue = ANY(roomy)
+          AND held.group_name IS NOT NULL
+      ) AS own
+      WHERE NOT EXISTS (SELECT FROM prinia_tasks AS task WHERE task.queue = own.queue AND task.group_name = own.group_name AND task.stage = 1)
+        AND EXISTS (SELECT FROM prinia_tasks AS task WHERE task.queue = own.queue AND task.group_name = own.group_name AND task.stage = 3)
+      RETURNING 1
+    )
+    SELECT CASE WHEN count(*) > 0 THEN moment ELSE soon END INTO soon FROM emptied;
+  END IF;
+
+  -- Where a limit cut the claim short, another look finds out until when.
   id := NULL;
   overdue := false;
-  next_due := CASE WHEN n - 1 = most AND most < claim_limit THEN 0 ELSE soon - moment END;
+  next_due := CASE
+    WHEN n > 1 AND n <= claim_limit AND EXISTS (
+      SELECT
+      FROM prinia_tasks AS left_behind
+      WHERE left_behind.stage = 1
+        AND left_behind.queue = ANY(roomed)
+        AND left_behind.run_at <= moment
+        AND (claim_names IS NULL OR left_behind.name = ANY(claim_names))
+    ) THEN 0
+    ELSE soon - moment
+  END;
   RETURN NEXT;
 END
 $$;

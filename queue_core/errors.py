@@ -1,5 +1,6 @@
 """Every error that Prinia raises. The message names the thing, the rule, the value and the cure."""
 
+import inspect
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -293,6 +294,22 @@ class HandlerReturnedFalse(PriniaError):
 
     def __init__(self) -> None:
         super().__init__("The handler returned False, which counts as a failure. Return None for success, or raise an error that says what failed.")
+
+
+def words(error: BaseException) -> str:
+    """What ``error`` says; its ``__str__`` is the user's code, and may fail."""
+    try:
+        return str(error)
+    except Exception as second:
+        return f"<its text cannot be shown: {type(second).__name__}>"
+
+
+def plain(name: str, function: object) -> None:
+    """Raise InvalidValue unless ``function`` can be called and is no ``async`` one, whose coroutine would count as a yes."""
+    if not callable(function):
+        raise InvalidValue(f"{name} must be a function, got {function!r}.")
+    if inspect.iscoroutinefunction(function):
+        raise InvalidValue(f"{name} must be a plain function, got the async {getattr(function, '__name__', function)}, which nobody awaits.")
 
 
 def not_negative(name: str, seconds: float) -> float:

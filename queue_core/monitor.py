@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Protocol, Self, TypeVar
 
 from queue_core.backoff import Retry
-from queue_core.errors import InvalidValue, PriniaError, WorkerStateError, not_negative
+from queue_core.errors import InvalidValue, PriniaError, WorkerStateError, not_negative, plain, words
 from queue_core.events import StopReason, WorkerFailed
 from queue_core.task import check_name
 from queue_core.worker import Worker
@@ -86,8 +86,11 @@ class Monitor:
         on_event: Listener | Sequence[Listener] = (),
     ) -> None:
         self._shutdown_timeout = not_negative("shutdown_timeout", shutdown_timeout)
+        plain("should_restart", should_restart or _a_few_times)
         self._should_restart = should_restart or _a_few_times
         self._backoff = backoff or Retry(min=1.0, max=60.0)
+        if not isinstance(self._backoff, Retry):
+            raise InvalidValue(f"backoff must be a Retry, as Retry(min=1, max=60), got {backoff!r}.")
         self._announcer = Announcer((on_event,) if callable(on_event) else tuple(on_event))
         self._members: dict[str, Member] = {}
         self._gave_up: list[BaseException] = []
@@ -108,12 +111,13 @@ class Monitor:
     def register(self, factory: Factory, *, name: str) -> None:
         """Run what ``factory`` makes, under ``name``; at once if the monitor runs. The factory is called before each run, with its index.
 
-        Raises InvalidValue for a name that is taken.
+        Raises InvalidValue for a name that is taken, and for what is no plain function.
 
         >>> monitor = Monitor()
         >>> monitor.register(lambda run: app.worker(f"email-{run}", queues=["email"]), name="email")
         """
         check_name("name", name)
+        plain("factory", factory)
         if name in self._members:
             raise InvalidValue(f"The monitor has a worker {name!r} already. Choose another name, or remove that one first.")
         member = self._members[name] = Member(name, factory, self._should_restart, self._backoff, self._announcer)
@@ -168,8 +172,7 @@ class Monitor:
         >>> await task.status()
         <Status.DONE: 'Done'>
         """
-        if self._running:
-            raise WorkerStateError("The monitor runs already. Make another Monitor, or register the workers with this one.")
+        self._expect_rest()
         self._running, self._stopping, self._at_once, self._has_ended = True, False, False, False
         self._gave_up.clear()
         try:
@@ -197,7 +200,8 @@ class Monitor:
         try:
             await asyncio.wait([waiting, working], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self.stop()
+            if not working.done():
+                self.stop()
             try:
                 await working
             finally:
@@ -220,7 +224,8 @@ class Monitor:
         self._bell.ring()
 
     async def __aenter__(self) -> Self:
-        """Run in the background: for the lifespan of a host."""
+        """Run in the background: for the lifespan of a host. Raises WorkerStateError when it runs already."""
+        self._expect_rest()
         self._inside = asyncio.ensure_future(self.run())
         await asyncio.sleep(0)  # so that it runs
         return self
@@ -257,6 +262,10 @@ class Monitor:
         self._announcer.remove(listener)
 
     # --- inside ----------------------------------------------------------------------------------------------
+
+    def _expect_rest(self) -> None:
+        if self._running:
+            raise WorkerStateError("The monitor runs already. Make another Monitor, or register the workers with this one.")
 
     async def _work(self) -> None:
         for member in list(self._members.values()):
@@ -365,7 +374,7 @@ class Member:
     async def _run(self, run: int) -> BaseException | None:
         """One run of the worker. What it raised, whatever that is: it must not end the others."""
         try:
-            self.worker = worker = self._factory(run)
+            self.worker = worker = self._made(run)
             self.tell()
             try:
                 if not self.stopped:  # the factory may have done that
@@ -381,13 +390,19 @@ class Member:
             return error
         return None
 
+    def _made(self, run: int) -> Worker:
+        worker: object = self._factory(run)
+        if not isinstance(worker, Worker):
+            raise InvalidValue(f"The factory of worker {self.name} must give a Worker, as lambda run: app.worker(), got {worker!r}.")
+        return worker
+
     def _is_over(self) -> bool:
         """Whether a worker that ended without an error has ended for good."""
         return self.stopped or self.worker is None or self.worker.stop_reason not in REPLACED
 
     async def _may_go_on(self, error: BaseException, run: int) -> bool:
         """Whether another run follows, once the pause before it is over."""
-        told, trace = f"{type(error).__name__}: {error}", None if isinstance(error, PriniaError) else error
+        told, trace = f"{type(error).__name__}: {words(error)}", None if isinstance(error, PriniaError) else error
         if self.stopped or not self._wants_another(error, run):
             _log.error("Worker %s failed in run %d, and is not started again: %s", self.name, run, told, exc_info=trace)
             self._announcer.say(WorkerFailed(worker=self.name, error=told, run=run, again_in=None))

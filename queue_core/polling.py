@@ -65,7 +65,8 @@ class Strategy(Protocol):
         """Begin, for one life of a worker: yield, anything, whenever it should look.
 
         The next item is asked for once the worker has looked, so that ``context.claimed`` tells what it found. The iterator is closed when the life
-        ends. If it ends before, or raises, that is logged, and the worker looks every 5 seconds in its place.
+        ends. If it ends before, or raises, that is logged, and the worker looks every 5 seconds in its place. One that asks for look after look
+        without a pause, though they bring nothing, is slowed down after the first hundred, and that is logged.
         """
         ...
 
@@ -149,8 +150,8 @@ class OnStream:
 class When:
     """Look when what ``factory`` gives for a PollContext is done; then it is asked again.
 
-    >>> bell = asyncio.Event()
-    >>> worker = app.worker(poll=When(lambda context: bell.wait()))
+    >>> rings: asyncio.Queue[str] = asyncio.Queue()
+    >>> worker = app.worker(poll=When(lambda context: rings.get()))
     """
 
     factory: Callable[[PollContext], Awaitable[Any]]

@@ -6,12 +6,19 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
+from queue_core.errors import words
 from queue_core.polling import DEFAULT_POLL, Interval, Strategy
 from queue_core.streams import each
 from queue_core.worker.bell import Bell
 
 FALLBACK: Final = Interval(DEFAULT_POLL)
 """What is done in place of a strategy that failed or ended."""
+HASTE: Final = 0.001
+"""Seconds after a look within which a strategy asks for the next one without a pause."""
+PATIENCE: Final = 100
+"""How many looks that brought nothing a strategy may ask for in a row without a pause."""
+REST: Final = 0.005
+"""Seconds between such looks from then on."""
 _log = logging.getLogger("prinia.worker")
 
 
@@ -22,7 +29,10 @@ class Looks:
         self.worker = worker
         self.claimed = 0
         self._loop = asyncio.get_running_loop()
-        self._at = self._loop.time()
+        self._at = self._answered = self._loop.time()
+        self._hasty = 0
+        self.slowed_down = False
+        """Whether it was said that its strategy is too hasty."""
         self._looked, self._found = Bell(), Bell()
 
     @property
@@ -39,6 +49,13 @@ class Looks:
         await self._looked.wait(0.0)  # forget those before
         ask()
         await self._looked.wait()
+        self._answered = self._loop.time()
+
+    def is_too_hasty(self) -> bool:
+        """Whether one look after the other is asked for, although they bring nothing; to be asked at each moment."""
+        at_once = self._loop.time() - self._answered < HASTE
+        self._hasty = self._hasty + 1 if at_once and not self.claimed else 0
+        return self._hasty > PATIENCE
 
     def looked(self, claimed: int, again: bool) -> None:
         """The worker looked, and claimed so many tasks. ``again``: it was asked to look while it did, so that this look is not the one asked for."""
@@ -80,11 +97,20 @@ class Poller:
         try:
             async with aclosing(each(strategy.moments(looks))) as moments:
                 async for _ in moments:
+                    if looks.is_too_hasty():
+                        await self._slow_down(strategy, looks)
                     await looks.next(self._look)
         except BaseException as error:  # whatever it raises, the worker must go on to look
             task = asyncio.current_task()
             if isinstance(error, KeyboardInterrupt) or (task is not None and task.cancelling()):
                 raise
-            told = f"failed ({type(error).__name__}: {error})"
+            told = f"failed ({type(error).__name__}: {words(error)})"
         _log.error("The polling strategy %r of worker %s %s; it is replaced by %r.", strategy, self._worker, told, FALLBACK)
         await self._follow(FALLBACK, looks)
+
+    async def _slow_down(self, strategy: Strategy, looks: Looks) -> None:
+        if not looks.slowed_down:
+            told = "The polling strategy %r of worker %s asks for one look after the other, which bring nothing; it is slowed down."
+            _log.warning(told, strategy, self._worker)
+        looks.slowed_down = True
+        await asyncio.sleep(REST)

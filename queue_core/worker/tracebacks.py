@@ -4,6 +4,7 @@ import traceback
 from pathlib import Path
 from typing import Final
 
+from queue_core.errors import words
 from queue_core.task import ErrorInfo
 
 MAX_TRACEBACK: Final = 64 * 1024
@@ -31,10 +32,7 @@ def _describe(error: BaseException) -> ErrorInfo:
 
 
 def _message(error: BaseException) -> str:
-    try:
-        return _clean(str(error))[:MAX_MESSAGE]
-    except Exception as second:  # __str__ is the user's code
-        return f"<its text cannot be shown: {type(second).__name__}>"
+    return _clean(words(error))[:MAX_MESSAGE]
 
 
 def _format(error: BaseException) -> str:

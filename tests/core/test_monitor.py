@@ -115,6 +115,13 @@ async def test_a_monitor_runs_again_and_not_twice_at_once(app: App) -> None:
     async with monitor:
         with pytest.raises(WorkerStateError, match="The monitor runs already"):
             await monitor.run()
+        with pytest.raises(WorkerStateError, match="The monitor runs already"):
+            await monitor.run_until(asyncio.sleep(0))
+        with pytest.raises(WorkerStateError, match="The monitor runs already"):
+            async with monitor:
+                raise AssertionError("It was entered twice.")
+        handle = await work.push(7)
+        assert await handle.result(timeout=PATIENCE) == 7, "the attempts stopped it"
 
 
 async def test_a_worker_that_has_run_its_tasks_is_replaced_at_once(app: App) -> None:
@@ -196,6 +203,38 @@ async def test_a_worker_that_is_given_up_stops_no_other_and_is_told_at_the_end(a
 
 def _fail_to_make() -> Worker:
     raise LookupError("no such thing")
+
+
+async def _wants(*_: Any) -> bool:
+    return True
+
+
+async def test_what_is_no_worker_is_named() -> None:
+    app = App("memory://")
+
+    async def coming(run: int) -> Worker:
+        raise AssertionError("Nobody awaits it.")
+
+    monitor = Monitor(should_restart=lambda *_: False)
+    with pytest.raises(InvalidValue, match="factory must be a plain function, got the async coming"):
+        monitor.register(coming, name="coming")  # type: ignore[arg-type]
+    monitor.register(lambda run: app, name="an app")  # type: ignore[arg-type,return-value]
+    with pytest.raises(ExceptionGroup) as raised:
+        await monitor.run()
+    assert "The factory of worker an app must give a Worker, as lambda run: app.worker(), got <queue_core.app.App" in str(raised.value.exceptions[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"should_restart": "always"}, "should_restart must be a function, got 'always'."),
+        ({"should_restart": _wants}, "should_restart must be a plain function, got the async _wants, which nobody awaits."),
+        ({"backoff": 5}, "backoff must be a Retry"),
+    ],
+)
+def test_settings_that_break_a_rule_are_refused_at_once(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidValue, match=sentence):
+        Monitor(**settings)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from queue_core import App, InvalidValue, Status
 from queue_core.events import Event, Start
 from queue_core.expose import Actor
 from queue_core.polling import Backoff, Interval, OnStream, Poll, PollContext, Strategy, When
+from queue_core.worker import poller
 from tests.core.steps import PATIENCE, becomes, eventually, working
 
 FAR = 3_600.0
@@ -301,14 +302,27 @@ class NoIterator:
         return None
 
 
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("I say nothing.")
+
+
 async def _ending() -> AsyncIterator[None]:
     yield None
 
 
 @pytest.mark.parametrize(
     "strategy",
-    [Broken(ValueError("bad poll")), Broken(SystemExit(3), good=2), Broken(asyncio.CancelledError()), NoIterator(), OnStream(_ending), OnStream(5)],  # type: ignore[arg-type]
-    ids=["error", "exit", "cancelled", "no iterator", "ended", "no function"],
+    [
+        Broken(ValueError("bad poll")),
+        Broken(Wordless()),
+        Broken(SystemExit(3), good=2),
+        Broken(asyncio.CancelledError()),
+        NoIterator(),
+        OnStream(_ending),
+        OnStream(5),  # type: ignore[arg-type]
+    ],
+    ids=["error", "wordless", "exit", "cancelled", "no iterator", "ended", "no function"],
 )
 async def test_a_strategy_that_fails_is_logged_and_replaced(
     app: App, strategy: Strategy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -321,6 +335,29 @@ async def test_a_strategy_that_fails_is_logged_and_replaced(
         assert worker.phase == "running"
     assert "The polling strategy" in caplog.text
     assert "of worker w" in caplog.text
+
+
+async def test_a_strategy_that_never_waits_is_slowed_down_and_still_finds_work(
+    app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(poller, "HASTE", FAR)
+    monkeypatch.setattr(poller, "REST", rest := 3.5)
+    rested = 0
+    sleep = asyncio.sleep
+
+    async def counting(seconds: float) -> None:
+        nonlocal rested
+        rested += seconds == rest
+        await sleep(0 if seconds == rest else seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", counting)
+    bell = asyncio.Event()
+    bell.set()  # and nobody clears it
+    work, _ = counted(app)
+    async with working(app, name="w", **purely(When(lambda context: bell.wait()))):
+        await eventually(lambda: rested > 10)
+        await (await work.push()).result(timeout=PATIENCE)
+    assert caplog.text.count("of worker w asks for one look after the other, which bring nothing; it is slowed down.") == 1
 
 
 async def test_a_strategy_that_does_not_end_holds_up_no_shutdown(app: App, caplog: pytest.LogCaptureFixture) -> None:

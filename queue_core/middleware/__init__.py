@@ -289,6 +289,9 @@ def checked(middleware: Iterable[Middleware]) -> tuple[Middleware, ...]:
             raise InvalidValue(f"middleware must be functions or objects, got the class {layer.__name__}. Make an object of it: {layer.__name__}(…).")
         if not callable(layer):
             raise InvalidValue(f"middleware must be async functions of a call and what follows, got {layer!r}.")
+    for place, layer in enumerate(layers):
+        if isinstance(layer, Gate) and any(layer is other for other in layers[:place]):
+            raise InvalidValue(f"The same {middleware_name(layer)} is listed twice, so a run would wait behind itself. List it once.")
     return layers
 
 

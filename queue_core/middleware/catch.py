@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from queue_core.errors import AbortError, DeferredError, InvalidValue, RetryAfterError, Verdict, leaves, verdict_of
+from queue_core.errors import AbortError, DeferredError, InvalidValue, RetryAfterError, Verdict, leaves, verdict_of, words
 from queue_core.middleware import Call, Next
 
 Answer: TypeAlias = Verdict | type[AbortError] | type[DeferredError] | Callable[[Any], Exception]
@@ -48,7 +48,7 @@ class Catch:
 
 def _made(answer: Answer, error: BaseException) -> Exception:
     """A new error each time, because runs that go on at the same time must not share one."""
-    said = f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {words(error)}"
     match answer:
         case RetryAfterError():
             return RetryAfterError(said, delay=answer.delay)

@@ -108,7 +108,11 @@ class CircuitBreaker(Gate):
         try:
             result = await next(call)
         except BaseException as error:
-            self._heard(key, turn, self._says(call, error))
+            says = None
+            try:
+                says = self._says(call, error)
+            finally:  # it asks ``when``, which is the user's code; whatever that does, this run is over
+                self._heard(key, turn, says)
             raise
         self._heard(key, turn, True)
         return result

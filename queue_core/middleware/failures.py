@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from queue_core.errors import InvalidValue, leaves
+from queue_core.errors import InvalidValue, leaves, plain
 
 Failures: TypeAlias = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
 """An exception type, a tuple of them, or a function that says of an exception whether it is meant."""
@@ -23,3 +23,4 @@ def check_failures(failures: object) -> None:
         return
     if isinstance(failures, type | tuple) or not callable(failures):
         raise InvalidValue(f"when must be an exception type, a tuple of them, or a function of an error, got {failures!r}.")
+    plain("when", failures)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from queue_core.backoff import spread
-from queue_core.errors import DeferredError, InvalidValue, not_negative
+from queue_core.errors import DeferredError, not_negative, plain
 from queue_core.middleware import Call, Gate, Next
 from queue_core.middleware.sharing import is_first_visit
 
@@ -22,8 +22,7 @@ class LoadShed(Gate):
     """
 
     def __init__(self, overloaded: Callable[[], bool], *, delay: float = 5.0) -> None:
-        if not callable(overloaded):
-            raise InvalidValue(f"LoadShed needs a function that says whether there is too much to do, got {overloaded!r}.")
+        plain("overloaded", overloaded)
         self._overloaded, self._delay = overloaded, not_negative("delay", delay)
 
     def room(self) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from time import perf_counter
 from typing import Any
 
-from queue_core.errors import InvalidValue
+from queue_core.errors import plain
 from queue_core.middleware import Call, Next
 from queue_core.task import check_period
 
@@ -42,8 +42,7 @@ class LongRunning:
         check_period("after", self.after)
         for name, seconds in self.names.items():
             check_period(f"the limit of {name}", seconds)
-        if not callable(self.tell):
-            raise InvalidValue(f"tell must be a function of a call and seconds, got {self.tell!r}.")
+        plain("tell", self.tell)
 
     async def __call__(self, call: Call, next: Next) -> Any:
         """Run what follows, with an eye on the clock."""

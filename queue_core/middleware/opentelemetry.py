@@ -1,12 +1,12 @@
 """OpenTelemetry: spans from the push to the end of each attempt, and metrics. Needs ``pip install 'prinia[otel]'``; exporters are the program's."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, Final
 
-from queue_core.errors import InvalidValue, TaskTimeout
+from queue_core.errors import InvalidValue, TaskTimeout, words
 from queue_core.middleware import Call, Next
 from queue_core.middleware.outcomes import is_trouble, outcome_of
 from queue_core.task import AttemptOutcome, NewTask
@@ -98,8 +98,9 @@ class OpenTelemetry:
         if error is not None and is_trouble(outcome):
             kind = TaskTimeout if outcome is AttemptOutcome.TIMED_OUT else type(error)
             facts["error.type"] = f"{kind.__module__}.{kind.__qualname__}"
-            span.record_exception(error)
-            span.set_status(StatusCode.ERROR, str(error))
+            with suppress(Exception):  # it asks the error for words, which may fail
+                span.record_exception(error)
+            span.set_status(StatusCode.ERROR, words(error))
         span.set_attributes(facts)
         self._consumed.add(1, facts)
         self._duration.record(seconds, facts)

@@ -1,14 +1,15 @@
 """What middleware with limits has in common: what a limit is shared by, who has been there, and when to look again."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Literal, TypeAlias
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from queue_core.clock import HandWoundClock, to_us
-from queue_core.errors import InvalidValue
+from queue_core.errors import InvalidValue, plain
 from queue_core.middleware import Call, Gate
 
 By: TypeAlias = Literal["name", "queue"] | Callable[[Call], Hashable] | None
@@ -32,6 +33,8 @@ def check_by(by: object) -> None:
     """Raise InvalidValue unless ``by`` says which runs share a limit."""
     if by not in (None, "name", "queue") and not callable(by):
         raise InvalidValue(f'by must be "name", "queue", a function of a call, or None for one limit over all, got {by!r}.')
+    if callable(by):
+        plain("by", by)
 
 
 def check_count(what: str, count: object) -> None:
@@ -60,7 +63,8 @@ class Alarm:
         self._clock = clock
         self._ring = ring
         self._lock = threading.Lock()
-        self._set: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        self._next: WeakKeyDictionary[asyncio.AbstractEventLoop, float] = WeakKeyDictionary()
+        """When it rings next in each loop, by the loop's time."""
         if clock is not None:
             clock.on_advance(ring)
 
@@ -70,16 +74,20 @@ class Alarm:
 
     def ring_in(self, seconds: float) -> None:
         """Ring at the latest then, in the event loop that runs; it may be asked for again and again."""
+        if self._clock is not None:
+            return
         loop = asyncio.get_running_loop()
+        at = loop.time() + max(0.0, seconds)
         with self._lock:
-            if self._clock is not None or loop in self._set:
+            if self._next.get(loop, math.inf) <= at:
                 return
-            self._set.add(loop)
-        loop.call_later(max(0.0, seconds), self._rung, loop)
+            self._next[loop] = at
+        loop.call_at(at, self._rung, loop, at)
 
-    def _rung(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _rung(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         with self._lock:
-            self._set.discard(loop)
+            if self._next.get(loop) == at:
+                del self._next[loop]
         self._ring()
 
 

@@ -6,7 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from queue_core import App, Call, Gate, Next, Status
+import pytest
+
+from queue_core import App, Call, Gate, InvalidValue, Next, Status
 from queue_core.events import Event, Idle
 from queue_core.task import DEFAULT_QUEUE
 from tests.core.steps import PATIENCE, eventually, working
@@ -160,6 +162,17 @@ async def test_a_gate_forgets_a_worker_that_has_ended_and_serves_the_next(app: A
             for handle in await work.push_many({} for _ in range(3)):
                 await handle.result(timeout=PATIENCE)
         assert gate._listeners == []
+
+
+async def test_a_gate_that_is_listed_twice_is_refused_because_a_run_would_wait_behind_itself(app: App) -> None:
+    gate = AtMost(1)
+    app.middleware = (gate,)
+
+    @app.task
+    async def work() -> None: ...
+
+    with pytest.raises(InvalidValue, match="The same AtMost is listed twice"):
+        app.worker(middleware=[AtMost(1), gate])
 
 
 async def test_a_gate_that_workers_in_two_threads_share_wakes_both(app: App) -> None:

@@ -70,6 +70,13 @@ def test_every_middleware_of_the_package_is_tested_here() -> None:
     assert set(shelf.__all__) - CONTRACT == SHIPPED.keys()
 
 
+class Wordless(AbortError):
+    """An error that cannot be put into words."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("I say nothing.")
+
+
 @pytest.mark.parametrize("name", STACKS)
 async def test_what_a_handler_decides_takes_effect_through_it(app: App, name: str) -> None:
     runs: list[str] = []
@@ -80,19 +87,24 @@ async def test_what_a_handler_decides_takes_effect_through_it(app: App, name: st
         match how:
             case "abort":
                 raise AbortError("never")
+            case "abort without a word":
+                raise Wordless
+            case "abort among others":
+                raise ExceptionGroup("two of them", [ValueError("odd"), AbortError("never")])
             case "later":
                 raise RetryAfterError("in an hour", delay=3_600)
             case "not now":
                 raise DeferredError("in an hour", delay=3_600)
         return "done"
 
-    handles = {how: await decide.push(how) for how in ("abort", "later", "not now", "well")}
+    aborts = ("abort", "abort among others", "abort without a word")
+    handles = {how: await decide.push(how) for how in (*aborts, "later", "not now", "well")}
     async with working(app, middleware=stack(name), poll=0.05):
         assert await handles["well"].result(timeout=PATIENCE) == "done"
-        await eventually(lambda: len(runs) == 4)
-    aborted, later, deferred = [await handles[how].fetch() for how in ("abort", "later", "not now")]
-    assert sorted(runs) == ["abort", "later", "not now", "well"], "none of them is tried again"
-    assert (aborted.status, aborted.reason, aborted.attempts) == (Status.KILLED, KillReason.ABORTED, 1)
+        await eventually(lambda: len(runs) == 6)
+    *aborted, later, deferred = [await handles[how].fetch() for how in (*aborts, "later", "not now")]
+    assert sorted(runs) == [*aborts, "later", "not now", "well"], "none of them is tried again"
+    assert {(task.status, task.reason, task.attempts) for task in aborted} == {(Status.KILLED, KillReason.ABORTED, 1)}
     assert (later.status, later.attempts) == (Status.FAILED, 1)
     assert (deferred.status, deferred.attempts) == (Status.PENDING, 0)
     for task in (later, deferred):

@@ -70,6 +70,16 @@ async def test_the_answer_is_what_becomes_of_the_task(app: App) -> None:
     assert (task.run_at - task.created_at).total_seconds() > 3_000
 
 
+async def test_an_error_that_cannot_be_put_into_words_is_answered_too(memory_app: App) -> None:
+    class Wordless(ValueError):
+        def __str__(self) -> str:
+            raise RuntimeError("I say nothing.")
+
+    memory_app.middleware = (TIDY,)
+    with pytest.raises(AbortError, match="Wordless: <its text cannot be shown: RuntimeError>"):
+        await run_inline(raising(memory_app, Wordless()))
+
+
 async def test_runs_at_the_same_time_do_not_share_an_error(memory_app: App) -> None:
     memory_app.middleware = (TIDY,)
     seen: list[BaseException] = []

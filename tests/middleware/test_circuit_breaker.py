@@ -46,6 +46,10 @@ class Service:
 AWAY = ConnectionError("away")
 
 
+async def an_async_one(_: Any) -> bool:
+    return True
+
+
 @pytest.mark.parametrize("threshold", [1, 2, 7])
 async def test_it_opens_after_as_many_failures_in_a_row_as_it_was_told(memory_app: App, threshold: int) -> None:
     service = Service(memory_app, failure_threshold=threshold)
@@ -72,6 +76,24 @@ async def test_it_is_half_open_when_the_recovery_time_is_over_and_not_before(mem
     assert (service.state(), service.breaker.closed_names()) == (State.OPEN, {"ask"})
     service.clock.advance(0.1)
     assert (service.state(), set(service.breaker.closed_names())) == (State.HALF_OPEN, set())
+
+
+async def test_a_function_that_fails_to_judge_an_error_does_not_keep_it_shut_for_ever(memory_app: App) -> None:
+    def is_meant(error: Exception) -> bool:
+        if str(error) == "odd":
+            raise AttributeError("it has no code")
+        return True
+
+    service = Service(memory_app, when=is_meant, half_open_max_calls=1)
+    await service.asked(AWAY, AWAY)
+    service.clock.advance(60)
+    service.answer = ConnectionError("odd")
+    for _ in range(3):
+        with pytest.raises(AttributeError, match="it has no code"):
+            await run_inline(service.ask)
+    assert service.state() is State.HALF_OPEN
+    await service.asked(None)
+    assert service.state() is State.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -318,6 +340,8 @@ async def test_circuits_that_nobody_uses_are_forgotten(memory_app: App) -> None:
         ({"success_threshold": 2}, "success_threshold must be a share of the calls, above 0 and at most 1, got 2."),
         ({"by": "worker"}, "by must be"),
         ({"when": 3}, "when must be an exception type"),
+        ({"when": an_async_one}, "when must be a plain function, got the async an_async_one, which nobody awaits."),
+        ({"by": an_async_one}, "by must be a plain function, got the async an_async_one, which nobody awaits."),
     ],
 )
 def test_wrong_settings_get_a_sentence(settings: dict[str, Any], sentence: str) -> None:

@@ -48,8 +48,14 @@ async def went_back(handle: Any) -> bool:
     return bool(task.status is Status.PENDING and task.attempts == 0 and (task.run_at - task.created_at).total_seconds() > 1_000)
 
 
+async def is_overloaded() -> bool:
+    return False
+
+
 def test_wrong_settings_get_a_sentence() -> None:
-    with pytest.raises(InvalidValue, match="LoadShed needs a function"):
+    with pytest.raises(InvalidValue, match=r"overloaded must be a function, got 0\.9"):
         LoadShed(0.9)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValue, match="overloaded must be a plain function, got the async is_overloaded, which nobody awaits"):
+        LoadShed(is_overloaded)  # type: ignore[arg-type]  # its coroutine would shed everything, for ever
     with pytest.raises(InvalidValue, match="delay must be a number of seconds"):
         LoadShed(lambda: False, delay=-1)

@@ -8,6 +8,7 @@ import pytest
 
 from queue_core import App, HandWoundClock, InvalidValue, Retry, Status
 from queue_core.middleware import RateLimit, Retries
+from queue_core.middleware.sharing import Alarm
 from tests.core.steps import PATIENCE, eventually, working
 
 
@@ -117,6 +118,16 @@ async def test_keys_that_are_not_used_any_more_are_forgotten(monkeypatch: pytest
         clock.advance(0.5)
         assert limit._start(n) == 0
     assert len(limit._starts) <= 11
+
+
+async def test_an_earlier_alarm_is_not_kept_waiting_by_a_later_one() -> None:
+    rung: list[None] = []
+    alarm = Alarm(None, lambda: rung.append(None))
+    alarm.ring_in(3_600)
+    alarm.ring_in(0.001)
+    await eventually(lambda: len(rung) == 1)
+    alarm.ring_in(0.001)
+    await eventually(lambda: len(rung) == 2)
 
 
 @pytest.mark.parametrize(

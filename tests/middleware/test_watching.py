@@ -180,7 +180,7 @@ async def test_names_have_limits_of_their_own_and_a_warning_is_logged(memory_app
     [
         ({"after": 0}, "after must be a number of seconds above zero"),
         ({"after": 1, "names": {"render": -1}}, "the limit of render must be a number of seconds above zero"),
-        ({"after": 1, "tell": "me"}, "tell must be a function of a call and seconds, got 'me'."),
+        ({"after": 1, "tell": "me"}, "tell must be a function, got 'me'."),
     ],
 )
 def test_wrong_settings_get_a_sentence(settings: dict[str, Any], sentence: str) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 sys.path.append(str(Path(__file__).parent))  # last, so that no folder of tests hides a package
 
 BROWSER_FIXTURES: Final = {"browser", "page"}
+PATIENCE: Final = 15_000
+"""Milliseconds that a browser may take for anything, also beside the other tests on a busy machine."""
 POSTGRES_FIXTURES: Final = {"pg_url", "pg_schema", "pg_schemas", "postgres_store", "fresh_postgres_store"}
 
 
@@ -122,7 +124,7 @@ def board_url(store_url: str) -> Iterator[str]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator["Browser"]:
     """One Chromium for all tests of this process."""
-    from playwright.async_api import async_playwright
+    from playwright.async_api import async_playwright, expect
 
     try:
         chromium.prepare_driver()
@@ -133,6 +135,7 @@ async def browser() -> AsyncIterator["Browser"]:
             running = await chromium.launch(playwright)
         except LookupError as absent:
             missing(str(absent), "REQUIRE_BROWSER")
+        expect.set_options(timeout=PATIENCE)
         yield running
         await running.close()
 
@@ -141,7 +144,7 @@ async def browser() -> AsyncIterator["Browser"]:
 async def page(browser: "Browser", board_url: str) -> AsyncIterator["Page"]:
     """A page of a fresh browser profile at the board. The test fails on page errors, console errors and requests that leave the board."""
     context = await browser.new_context(base_url=board_url, viewport={"width": 1280, "height": 800}, locale="en-GB", timezone_id="UTC")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     problems: list[str] = []
 
     def on_request(request: "Request") -> None:

@@ -30,6 +30,21 @@ def numbered(name: str, dialect: str, fields: tuple[str, ...]) -> str:
 
 
 @cache
+def repeated(name: str, dialect: str, fields: tuple[str, ...], n: int) -> str:
+    """The INSERT ``name`` of ``n`` rows at once, its parameters numbered as by ``numbered``, row after row.
+
+    Raises LookupError when the statement has a parameter that is not among ``fields``.
+    """
+    insert, values = statement(name, dialect).split("VALUES")
+    places = {field: place for place, field in enumerate(fields, 1)}
+
+    def row(number: int) -> str:
+        return _marked(values, lambda field: f"{_MARKS[dialect]}{number * len(fields) + places[field]}")
+
+    return f"{insert}VALUES{','.join(map(row, range(n)))}"
+
+
+@cache
 def positional(name: str, dialect: str) -> tuple[str, tuple[str, ...]]:
     """``statement`` with a numbered mark for each parameter, and the names of its parameters in the order of their numbers, that of first use."""
     places: dict[str, int] = {}

@@ -1,10 +1,15 @@
 """Rows of new tasks on their way into the store: gathered over all pushes of a transaction, stored by one statement."""
 
 import sqlite3
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final, NamedTuple
 
-from queue_core.backends._statements import numbered, statement
+from queue_core.backends._statements import numbered, repeated, statement
 from queue_core.errors import InvalidValue
+
+TOGETHER: Final = 20
+"""How many rows one statement stores: preparing it to change every index costs as much as the change for one row."""
 
 
 class Arrival(NamedTuple):
@@ -58,12 +63,19 @@ class Arrivals:
             return
         rows, self._rows = self._rows, []
         try:
-            self._connection.executemany(numbered("push", "sqlite", Arrival._fields), rows)
+            self._insert(rows)
         except sqlite3.IntegrityError as error:
             taken = self._taken(rows)
             raise InvalidValue(
                 f"id must be new, but a task has the id {taken} already. Leave the id out, or use key= to push a task only once."
             ) from error
+
+    def _insert(self, rows: Sequence[Arrival]) -> None:
+        alone = len(rows) % TOGETHER
+        self._connection.executemany(numbered("push", "sqlite", Arrival._fields), rows[:alone])
+        together = repeated("push", "sqlite", Arrival._fields, TOGETHER)
+        for begin in range(alone, len(rows), TOGETHER):
+            self._connection.execute(together, tuple(chain.from_iterable(rows[begin : begin + TOGETHER])))
 
     def _taken(self, rows: list[Arrival]) -> str:
         """The id that stood in the way: one of an earlier task, or the second of two among ``rows``."""

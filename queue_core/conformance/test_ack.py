@@ -7,6 +7,7 @@ import pytest
 from queue_core.clock import HandWoundClock
 from queue_core.conformance.helpers import BOOM, FAILED, ME, ack_of, claim, claimed, fetch, finish, lose_workers, new_task, registered, running, take
 from queue_core.expose import Connected
+from queue_core.ids import TaskId
 from queue_core.outcome import Aborted, Deferred, Errored, Outcome, Released, Stopped, Succeeded
 from queue_core.status import KillReason, Status
 from queue_core.task import Lease
@@ -165,6 +166,17 @@ async def test_one_stale_ack_does_not_hold_up_the_others(connected: Connected) -
     await finish(connected, two)
     assert await connected.backend.ack([ack_of(one, FAILED), ack_of(two, FAILED), ack_of(three, Succeeded(b"3"))]) == [True, False, True]
     assert (await fetch(connected, two.id)).status is Status.DONE
+
+
+async def test_what_many_tasks_returned_is_kept_byte_for_byte(connected: Connected) -> None:
+    results = [None, b"", b"null", b'"quoted"', '"größer"'.encode(), b'"\\u0000"', b"a\x00b", bytes(range(256)), b"\xed\xa0\x80", b"x" * 100_000]
+    tasks = [new_task(id=TaskId(f'task {number} "of" {{größe}} \\')) for number in range(len(results))]
+    await connected.backend.push(tasks)
+    claims = await claim(connected, await registered(connected), limit=len(tasks), start=len(tasks))
+    acks = [ack_of(claim, Succeeded(result), ran_for=0.25) for claim, result in zip(claims, results, strict=True)]
+    assert await connected.backend.ack(acks) == [True] * len(tasks)
+    ended = [await fetch(connected, claim.id) for claim in claims]
+    assert [(task.status, task.result, task.ran_for) for task in ended] == [(Status.DONE, result, 0.25) for result in results]
 
 
 async def test_the_ack_of_a_deleted_task_changes_nothing(connected: Connected, clock: HandWoundClock) -> None:

@@ -18,7 +18,7 @@ async def start(tx: Transaction, leases: Sequence[Lease]) -> list[bool]:
     await tx.run("start", ids=list(held), now=tx.now)
     for row in held.values():
         tx.tally.move(row.queue, Status.QUEUED, Status.RUNNING)
-        tx.tally.waited(row.queue, tx.now - row.run_at)
+    tx.tally.waited((row.queue, tx.now - row.run_at) for row in held.values())
     return [take(held, lease) is not None for lease in leases]
 
 

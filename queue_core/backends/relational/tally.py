@@ -1,5 +1,7 @@
 """What one transaction changes in the numbers and for the listeners: collected while it runs, and written once, at its end."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -73,13 +75,17 @@ class Tally:
         metrics = self.metrics
         metrics[queue, metric] = metrics.get((queue, metric), 0) + n
 
-    def waited(self, queue: str, us: int) -> None:
-        """A task started after it had been due for ``us``."""
-        self.count(queue, _WAIT[bucket_of(us / 1_000_000)])
+    def waited(self, waits: Iterable[tuple[str, int]]) -> None:
+        """Tasks started: of which queue each is, and for how many microseconds it had been due."""
+        self._time(_WAIT, waits)
 
-    def ran(self, queue: str, us: int) -> None:
-        """An attempt ended after ``us``."""
-        self.count(queue, _RUN[bucket_of(us / 1_000_000)])
+    def ran(self, runs: Iterable[tuple[str, int]]) -> None:
+        """Attempts ended: of which queue each task is, and how many microseconds it took."""
+        self._time(_RUN, runs)
+
+    def _time(self, metrics: Sequence[str], durations: Iterable[tuple[str, int]]) -> None:
+        for (queue, bucket), n in Counter((queue, bucket_of(us / 1_000_000)) for queue, us in durations).items():
+            self.count(queue, metrics[bucket], n)
 
     def changed_topics(self) -> set[Topic]:
         """What changed, for those who watch."""

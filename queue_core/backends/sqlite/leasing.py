@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import merge
-from typing import Final, NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple, cast
 
 from queue_core.backend import Claims
 from queue_core.backends import _rows
 from queue_core.backends._rows import clean, to_json
 from queue_core.backends.relational.expiry import EXPIRED_AT_ONCE, kill_expired
-from queue_core.backends.relational.held import Held, matching, take
+from queue_core.backends.relational.held import Held, matching
 from queue_core.backends.relational.history import keep_attempt
 from queue_core.backends.relational.leases import LONGEST_DELAY
 from queue_core.backends.relational.limiting import limits_of
@@ -22,10 +23,12 @@ from queue_core.ids import BootId, QueueName
 from queue_core.limits import Limits
 from queue_core.outcome import Ack
 from queue_core.status import FINAL, KillReason, Status
-from queue_core.task import AttemptOutcome, Claim
+from queue_core.task import Claim
 
 PROMOTED_AT_ONCE: Final = 1_000
 """How many scheduled tasks of a queue one claim moves among the due ones at most."""
+SHORT: Final = 4_096
+"""Up to how many bytes a result travels with others in one statement."""
 
 
 # --- claim -----------------------------------------------------------------------------------------------
@@ -69,24 +72,18 @@ def _promote(tx: Transaction, queues: Iterable[QueueName]) -> None:
         tx.run("promote", queue=queue, now=tx.now, limit=PROMOTED_AT_ONCE)
 
 
-class _Candidate(NamedTuple):
-    seq: int
-    queue: QueueName
-    status: str
+_Candidate = tuple[int, int, int, str, str]
+"""Rank, time and place of a due task, by which it is ordered; its queue and state."""
 
 
 def _choose(tx: Transaction, rooms: Mapping[QueueName, int | None], names: Collection[str] | None, limit: int) -> list[_Candidate]:
     """The first ``limit`` due tasks of all queues together, and of each no more than there is room for."""
     wanted = None if names is None else json_list(sorted(names))
     lines = [
-        [
-            ((-priority, run_at, seq), _Candidate(seq, queue, status))
-            for seq, priority, run_at, status in tx.rows("candidates", queue=queue, now=tx.now, names=wanted, limit=_least(limit, room))
-        ]
+        cast("list[_Candidate]", tx.rows("candidates", queue=queue, now=tx.now, names=wanted, limit=_least(limit, room)))
         for queue, room in rooms.items()
     ]
-    merged = merge(*lines, key=lambda candidate: candidate[0])
-    return [candidate for _, (_, candidate) in zip(range(limit), merged, strict=False)]
+    return list(islice(merge(*lines), limit))
 
 
 def _least(limit: int, room: int | None) -> int:
@@ -102,15 +99,14 @@ def _lease_as(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Cand
     if not chosen:
         return []
     started = status is Status.RUNNING
-    seqs = to_json([candidate.seq for candidate in chosen])
-    rows = {row[-1]: row for row in tx.rows("lease", seqs=seqs, boot=boot, worker=worker, started=started, now=tx.now)}
-    for (queue, was), n in Counter((candidate.queue, candidate.status) for candidate in chosen).items():
+    seqs = [seq for _, _, seq, _, _ in chosen]
+    rows = {row[-1]: row for row in tx.rows("lease", seqs=to_json(seqs), boot=boot, worker=worker, started=started, now=tx.now)}
+    for (queue, was), n in Counter((queue, was) for _, _, _, queue, was in chosen).items():
         tx.tally.move(queue, was, status, n)
         tx.tally.claimed.add(queue)
     if started:
-        for row in rows.values():
-            tx.tally.waited(row[3], tx.now - row[10])
-    return [_rows.claim(rows[candidate.seq]) for candidate in chosen]
+        tx.tally.waited((row[3], tx.now - row[10]) for row in rows.values())
+    return [_rows.claim(rows[seq]) for seq in seqs]
 
 
 def _next_due(tx: Transaction, entry: Entry) -> float | None:
@@ -125,17 +121,62 @@ def _next_due(tx: Transaction, entry: Entry) -> float | None:
 
 def ack(tx: Transaction, acks: Sequence[Ack]) -> list[bool]:
     """Store how attempts ended; see ``Backend.ack``."""
+    if len({ack.lease.id for ack in acks}) < len(acks):
+        return [held for ack in acks for held in _ack(tx, [ack])]  # one by one: of the same lease given twice, only the first holds
+    return _ack(tx, acks)
+
+
+def _ack(tx: Transaction, acks: Sequence[Ack]) -> list[bool]:
+    """As ``ack``, where each task is named once."""
+    held = _succeed(tx, [ack for ack in acks if ack.status is Status.DONE])
+    held |= _settle(tx, [ack for ack in acks if ack.status is not Status.DONE])
+    return [ack.lease.id in held for ack in acks]
+
+
+def _succeed(tx: Transaction, acks: Sequence[Ack]) -> set[str]:
+    """Store successes, all by one statement; the ids of the tasks whose lease held."""
+    if not acks:
+        return set()
+    texts = [_text(ack.result) for ack in acks]
+    asked = [(clean(ack.lease.id), clean(ack.lease.boot), ack.lease.token, _us(ack.ran_for), text) for ack, text in zip(acks, texts, strict=True)]
+    ended = cast("list[_Ended]", tx.rows("ack_done", acks=to_json(asked), now=tx.now))
+    held = {id for id, _, _, _ in ended}
+    apart = [_Result(ack.lease.id, ack.result) for ack, text in zip(acks, texts, strict=True) if text is None and ack.result is not None]
+    tx.each("keep_result", _Result, [result for result in apart if result.id in held])
+    _count(tx, Status.DONE, ended)
+    return held
+
+
+def _text(result: bytes | None) -> str | None:
+    """``result`` as it travels with others in JSON; None where there is none, and where it cannot."""
+    if result is None or len(result) > SHORT or b"\0" in result:
+        return None
+    try:
+        return result.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+class _Result(NamedTuple):
+    """The parameters of ``keep_result.sql``."""
+
+    id: str
+    result: bytes
+
+
+def _settle(tx: Transaction, acks: Sequence[Ack]) -> set[str]:
+    """Store how attempts ended other than well; the ids of the tasks whose lease held."""
+    if not acks:
+        return set()
     leases = [ack.lease for ack in acks]
     held = matching(leases, tx.rows("held", ids=json_list(lease.id for lease in leases)), Status.RUNNING)
-    rows = [take(held, lease) for lease in leases]
-    settled = [(_heed_kill(ack, row), row) for ack, row in zip(acks, rows, strict=True) if row]
-    tx.each("ack_done", _DoneRow, [_done_row(tx, ack, row) for ack, row in settled if ack.status is Status.DONE])
-    tx.each("ack", _AckRow, [_ack_row(tx, ack, row) for ack, row in settled if ack.status is not Status.DONE])
-    _count(tx, settled)
+    settled = [(_heed_kill(ack, held[ack.lease.id]), held[ack.lease.id]) for ack in acks if ack.lease.id in held]
+    tx.each("ack", _AckRow, [_ack_row(tx, ack, row) for ack, row in settled])
+    for status in {ack.status for ack, _ in settled}:
+        _count(tx, status, [(row.id, row.queue, row.group, _us(ack.ran_for)) for ack, row in settled if ack.status is status])
     for ack, row in settled:
-        if ack.outcome is not AttemptOutcome.SUCCEEDED:
-            perform(tx, keep_attempt, row, ack.outcome, error=ack.error, ran_us=_us(ack.ran_for))
-    return [row is not None for row in rows]
+        perform(tx, keep_attempt, row, ack.outcome, error=ack.error, ran_us=_us(ack.ran_for))
+    return set(held)
 
 
 def _heed_kill(ack: Ack, row: Held) -> Ack:
@@ -152,19 +193,6 @@ def _heed_kill(ack: Ack, row: Held) -> Ack:
         ack.ran_for,
         error=ack.error,
     )
-
-
-class _DoneRow(NamedTuple):
-    """The parameters of ``ack_done.sql``, which spares the plain success what only other ends need."""
-
-    seq: int
-    done_at: int
-    ran_us: int
-    result: bytes | None
-
-
-def _done_row(tx: Transaction, ack: Ack, row: Held) -> _DoneRow:
-    return _DoneRow(row.seq, tx.now, _us(ack.ran_for), ack.result)
 
 
 class _AckRow(NamedTuple):
@@ -197,19 +225,24 @@ def _ack_row(tx: Transaction, ack: Ack, row: Held) -> _AckRow:
     )
 
 
-def _count(tx: Transaction, settled: Sequence[tuple[Ack, Held]]) -> None:
+_Ended = tuple[str, str, str | None, int]
+"""Id, queue and group of a task whose attempt ended, and the microseconds that it took."""
+
+
+def _count(tx: Transaction, status: Status, ended: Sequence[_Ended]) -> None:
+    """Count attempts that brought their tasks to ``status``."""
     tally = tx.tally
-    for (queue, status), n in Counter((row.queue, ack.status) for ack, row in settled).items():
+    tally.ran((queue, us) for _, queue, _, us in ended)
+    for queue, n in Counter(queue for _, queue, _, _ in ended).items():
         tally.move(queue, Status.RUNNING, status, n)
         if status in {Status.DONE, Status.FAILED}:
             tally.count(queue, status.value.lower(), n)
         if status not in FINAL or queue in tx.limited:
             tally.work.add(queue)
-    for ack, row in settled:
-        tally.ran(row.queue, _us(ack.ran_for))
-        if row.group is not None:
-            tally.moved_in(row.queue, row.group)
-    tally.ended.update(row.id for ack, row in settled if ack.status in FINAL)
+    for queue, group in {(queue, group) for _, queue, group, _ in ended if group is not None}:
+        tally.moved_in(queue, group)
+    if status in FINAL:
+        tally.ended.update(id for id, _, _, _ in ended)
 
 
 def _us(seconds: float) -> int:

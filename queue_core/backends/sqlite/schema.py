@@ -39,6 +39,9 @@ def _configure(connection: sqlite3.Connection, synchronous: Synchronous) -> None
     mode = patiently(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
     if mode != "wal":
         raise InvalidValue(f"The store must be on a disk where SQLite can use its WAL journal, and it answered {mode!r}. Choose a local folder.")
+    encoding = connection.execute("PRAGMA encoding").fetchone()[0]
+    if encoding != "UTF-8":
+        raise InvalidValue(f"The store must keep its text as UTF-8, and this file keeps it as {encoding}. Choose another file.")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT}")

@@ -1,11 +1,13 @@
 """What is said of a URL that names no usable file."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from queue_core.backends.sqlite.location import path_of
 from queue_core.errors import InvalidValue
+from queue_core.expose import connect
 
 
 def refused(url: str) -> str:
@@ -28,3 +30,11 @@ def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
 def test_a_file_with_a_question_mark_hears_how_it_is_written(tmp_path: Path, name: str) -> None:
     assert "In the name of a file a ? is written %3F, a # is %23." in refused(f"sqlite:///{tmp_path}/{name}")
     assert path_of(f"sqlite:///{tmp_path}/tasks%3F%231.db").name == "tasks?#1.db"
+
+
+async def test_a_file_that_keeps_text_otherwise_than_as_utf_8_is_refused(path: Path, url: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript("PRAGMA encoding = 'UTF-16le'; CREATE TABLE somebody_elses (a TEXT);")
+    connection.close()
+    with pytest.raises(InvalidValue, match="must keep its text as UTF-8, and this file keeps it as UTF-16le"):
+        await connect(url).backend.open()

@@ -17,6 +17,7 @@ STAGES = {"Pending": 1, "Failed": 0, "Queued": 2, "Running": 2, "Done": None, "K
 
 INDEXED = {
     "ack": "INTEGER PRIMARY KEY",
+    "ack_done": "sqlite_autoindex_prinia_tasks_1",
     "add_starts": "prinia_starts_of",
     "attempts": "prinia_attempts_task",
     "audit_of_task": "PRIMARY KEY",
@@ -43,6 +44,7 @@ INDEXED = {
     "held_of_group": "prinia_tasks_group",
     "hold_back": "prinia_tasks_group",
     "is_emptied": "prinia_tasks_group",
+    "keep_result": "sqlite_autoindex_prinia_tasks_1",
     "kill": "sqlite_autoindex_prinia_tasks_1",
     "kill_requests": "prinia_tasks_leased",
     "lease": "INTEGER PRIMARY KEY",
@@ -118,7 +120,7 @@ def full() -> sqlite3.Connection:
 def plan(connection: sqlite3.Connection, name: str) -> list[str]:
     text = statement(name, "sqlite")
     values: dict[str, object] = dict.fromkeys(re.findall(r":(\w+)", re.sub(r"--.*", "", text)), 1)
-    values |= {name: json.dumps(["queue 1"]) for name in ("queues", "statuses", "ids", "seqs", "names") if name in values}
+    values |= {name: json.dumps(["queue 1"]) for name in ("queues", "statuses", "ids", "seqs", "names", "acks") if name in values}
     return [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, values)]
 
 

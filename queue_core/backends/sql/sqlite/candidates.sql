@@ -1,5 +1,5 @@
--- The next due tasks of one queue, in claim order, from the claim index alone.
-SELECT seq, priority, run_at, status
+-- The next due tasks of one queue, in claim order, from the claim index alone. What a row begins with is its place in that order, among other queues too.
+SELECT - priority AS rank, run_at, seq, queue, status
 FROM prinia_tasks INDEXED BY prinia_tasks_claim
 WHERE stage = 1
   AND queue = :queue

@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from queue_core.capabilities import PARTS, Capabilities, Part
+from queue_core.errors import InvalidValue
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.limits import Limits
 from queue_core.logs import LogLine
@@ -53,10 +54,14 @@ class Rescued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long finished tasks stay, in seconds; None keeps them for ever. ``queues`` overrides by queue name.
+    """How long finished tasks stay, in seconds, and how many; None keeps them for ever, or all. ``queues`` overrides by queue name.
+
+    Raises InvalidValue for a number of tasks that is none.
 
     >>> Retention(done=86_400, killed=None, queues={"audit": Retention(done=None)}).done
     86400
+    >>> Retention(most_done=10_000).most_done
+    10000
     """
 
     done: float | None = 7 * 86_400
@@ -68,7 +73,17 @@ class Retention:
     audit: float | None = 365 * 86_400
     logs: float | None = 7 * 86_400
     """Log lines, since they were stored; those of a task go with it in any case."""
+    most_done: int | None = None
+    """How many Done tasks of each queue stay at most, those that were pushed last. Not exact at any moment: it holds after each pruning."""
+    most_killed: int | None = None
+    """The same of Killed tasks."""
     queues: "dict[QueueName, Retention]" = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("most_done", "most_killed"):
+            most = getattr(self, name)
+            if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
+                raise InvalidValue(f"{name} must be a whole number of tasks, zero or more, or None for any number, got {most!r}.")
 
 
 class Wakeups(Protocol):
@@ -267,7 +282,11 @@ class Backend(Protocol):
         ...
 
     async def prune(self, retention: Retention) -> int:
-        """Remove one small batch of what retention no longer keeps. Returns how many tasks went; call again until 0."""
+        """Remove one small batch of what retention no longer keeps. Returns how many tasks went; call again until 0.
+
+        What is too old goes first. Of what is beyond ``most_done`` or ``most_killed``, those go first that were pushed first; however many
+        prune at once, no more go than are beyond it.
+        """
         ...
 
 

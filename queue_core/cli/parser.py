@@ -319,15 +319,18 @@ def _add_upkeep(commands: "Commands[Parser]") -> None:
     runs(migrate, "queue_core.cli.upkeep:migrate")
     prune = commands.add_parser(
         "prune",
-        help="remove finished tasks that are old",
-        description="Remove finished tasks that are old, in small batches that hold up nobody. Workers do this by themselves; this does it now.",
+        help="remove finished tasks that are old, or too many",
+        description="Remove finished tasks that are old, or too many, in small batches that hold up nobody. Workers remove old ones by themselves;\n"
+        "this does it now.",
         examples="""
             prinia prune sqlite:///tasks.db
             prinia prune --done 1d --killed 7d
+            prinia prune --keep 10000
         """,
     )
     prune.add_argument("--done", metavar="SPAN", default="7d", help="keep Done tasks so long (default: %(default)s)")
     prune.add_argument("--killed", metavar="SPAN", default="30d", help="keep Killed tasks so long (default: %(default)s)")
+    prune.add_argument("--keep", metavar="N", type=int, help="keep at most N Done and N Killed tasks of each queue, those pushed last (default: all)")
     add_store(prune, whole=True)
     runs(prune, "queue_core.cli.upkeep:prune")
     doctor = commands.add_parser(

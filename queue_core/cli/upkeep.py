@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from queue_core.backend import Backend, Retention
-from queue_core.cli.failure import OK
+from queue_core.cli.failure import OK, UsageError
 from queue_core.cli.store import connection, is_missing, named, opened
 from queue_core.cli.words import many, seconds
 
@@ -25,7 +25,9 @@ def migrate(args: argparse.Namespace) -> int:
 
 def prune(args: argparse.Namespace) -> int:
     """Remove what retention no longer keeps, batch by batch, saying how far it is."""
-    retention = Retention(done=seconds(args.done), killed=seconds(args.killed))
+    if args.keep is not None and args.keep < 0:
+        raise UsageError(f"--keep must be 0 or more, got {args.keep}.")
+    retention = Retention(done=seconds(args.done), killed=seconds(args.killed), most_done=args.keep, most_killed=args.keep)
     return asyncio.run(_prune(connection(named(args)).backend, retention))
 
 

@@ -1,12 +1,16 @@
-"""prune and delete: what ended goes, by age and queue; nothing else ever."""
+"""prune and delete: what ended goes, by age, number and queue; nothing else ever."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from queue_core.backend import Retention
 from queue_core.clock import HandWoundClock
 from queue_core.conformance.helpers import ME, counts_of, done, failed, fetch, in_state, killed, listed, new_task, push_one, registered, running
-from queue_core.errors import IllegalTransition
-from queue_core.expose import DELETABLE, Connected, Span
+from queue_core.errors import IllegalTransition, InvalidValue
+from queue_core.expose import DELETABLE, Connected, Counts, Span
 from queue_core.ids import QueueName
 from queue_core.outcome import Succeeded, settle
 from queue_core.status import Status
@@ -115,6 +119,78 @@ async def test_old_audit_entries_go(connected: Connected, clock: HandWoundClock)
     await connected.expose.push([new_task()], actor=ME)
     await connected.backend.prune(Retention(audit=HOUR / 2))
     assert len(await connected.expose.list_audit()) == 1
+
+
+# --- how many may stay -----------------------------------------------------------------------------------
+
+
+async def test_of_each_queue_and_state_those_stay_that_were_pushed_last(connected: Connected) -> None:
+    good = {queue: [(await done(connected, queue=queue)).id for _ in range(4)] for queue in ("books", "noise")}
+    bad = [(await killed(connected, queue="books")).id for _ in range(4)]
+    assert await _prune(connected, replace(KEEP, most_done=3, most_killed=1)) == 5
+    assert {task.id for task in await listed(connected)} == {*good["books"][1:], *good["noise"][1:], *bad[3:]}
+    assert (await connected.expose.counts())[QueueName("books")] == Counts(done=3, killed=1)
+    assert await _prune(connected, replace(KEEP, most_done=3, most_killed=1)) == 0
+
+
+async def test_a_task_that_has_not_ended_neither_goes_nor_takes_the_place_of_another(connected: Connected) -> None:
+    ended = await done(connected)
+    for status in (Status.FAILED, Status.RUNNING, Status.QUEUED, Status.PENDING):
+        await in_state(connected, status)
+    assert await _prune(connected, replace(KEEP, most_done=1, most_killed=0)) == 0
+    assert await _prune(connected, replace(KEEP, most_done=0, most_killed=0)) == 1
+    assert ended.id not in {task.id for task in await listed(connected)}
+    assert len(await listed(connected)) == 4
+
+
+async def test_a_queue_can_have_a_number_of_its_own(connected: Connected) -> None:
+    for queue in ("books", "books", "noise", "noise", "other", "other"):
+        await done(connected, queue=queue)
+    retention = replace(KEEP, most_done=1, queues={QueueName("books"): KEEP, QueueName("noise"): replace(KEEP, most_done=0)})
+    assert await _prune(connected, retention) == 3
+    assert {queue: counts.done for queue, counts in (await connected.expose.counts()).items()} == {"books": 2, "noise": 0, "other": 1}
+    assert await _prune(connected, replace(KEEP, queues={QueueName("books"): replace(KEEP, most_done=1)})) == 1
+
+
+async def test_age_and_number_hold_together(connected: Connected, clock: HandWoundClock) -> None:
+    for _ in range(2):
+        await done(connected)
+    clock.advance(HOUR)
+    young = [(await done(connected)).id for _ in range(3)]
+    assert await _prune(connected, replace(KEEP, done=HOUR, most_done=2)) == 3
+    assert {task.id for task in await listed(connected)} == {*young[1:]}
+
+
+async def test_a_batch_of_what_is_too_much_is_bounded_and_the_rest_follows(connected: Connected) -> None:
+    pushed = await connected.backend.push([new_task() for _ in range(1200)])
+    boot = await registered(connected)
+    claims = await connected.backend.claim(boot, ["default"], names=None, limit=1200, start=1200)
+    await connected.backend.ack([settle(claim.lease, Succeeded(), attempt=1, max_attempts=1, ran_for=0) for claim in claims.tasks])
+    retention = replace(KEEP, most_done=50)
+    first = await connected.backend.prune(retention)
+    assert 0 < first < 1150
+    assert first + await _prune(connected, retention) == 1150
+    assert {task.id for task in await listed(connected, limit=100)} == {one.task.id for one in pushed[1150:]}
+
+
+async def test_however_many_prune_at_once_no_more_go_than_are_too_many(connected: Connected) -> None:
+    await connected.backend.push([new_task() for _ in range(1200)])
+    boot = await registered(connected)
+    claims = await connected.backend.claim(boot, ["default"], names=None, limit=1200, start=1200)
+    await connected.backend.ack([settle(claim.lease, Succeeded(), attempt=1, max_attempts=1, ran_for=0) for claim in claims.tasks])
+    retention = replace(KEEP, most_done=550)
+    for _ in range(3):
+        await asyncio.gather(*(connected.backend.prune(retention) for _ in range(8)))
+    await _prune(connected, retention)
+    assert (await counts_of(connected)).done == 550
+
+
+@pytest.mark.parametrize("most", [-1, 1.5, True, "7"])
+def test_a_number_that_is_none_is_refused(most: Any) -> None:
+    with pytest.raises(InvalidValue, match="most_done must be a whole number of tasks, zero or more, or None for any number, got"):
+        Retention(most_done=most)
+    with pytest.raises(InvalidValue, match="most_killed must"):
+        Retention(most_killed=most)
 
 
 # --- delete ----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """However much there is to remove, no transaction of retention is a long one."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,63 @@ async def _done_with_a_log(connected: Connected) -> None:
 
 async def _lines(connected: Connected) -> int:
     return len((await connected.expose.list_logs(LogFilter(), limit=1_000)).lines)
+
+
+async def _asked(connected: Connected, monkeypatch: pytest.MonkeyPatch, retention: Retention) -> set[str]:
+    """The statements of one pruning."""
+    store = connected.backend._store
+    asked: set[str] = set()
+
+    def noted(ask: Any) -> Any:
+        def asking(name: str, /, **values: Any) -> Any:
+            asked.add(name)
+            return ask(name, **values)
+
+        return asking
+
+    async def write(operation: Any, *arguments: Any) -> Any:
+        async def noting(tx: Any) -> Any:
+            return await operation(Noting(tx, asked), *arguments)
+
+        return await original(noting)
+
+    original = store.write
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "rows", noted(store.rows))
+        patched.setattr(store, "write", write)
+        await connected.backend.prune(retention)
+    return asked
+
+
+class Noting:
+    """A transaction whose statements are noted."""
+
+    def __init__(self, tx: Any, asked: set[str]) -> None:
+        self._tx, self._asked = tx, asked
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._tx, name)
+        if name not in {"run", "many", "row", "rows"}:
+            return found
+
+        def asking(statement: str, /, *rows: Any, **values: Any) -> Any:
+            self._asked.add(statement)
+            return found(statement, *rows, **values)
+
+        return asking
+
+
+AGE_ONLY = Retention(done=None, killed=None)
+
+
+async def test_a_retention_without_a_number_asks_nothing_that_one_with_a_number_asks(connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which of these statements goes through which index, test_plans.py of each store says."""
+    await _done_with_a_log(connected)
+    usual = await _asked(connected, monkeypatch, AGE_ONLY)
+    assert await _asked(connected, monkeypatch, replace(AGE_ONLY, most_done=1)) - usual == {"counts"}
+    assert await _asked(connected, monkeypatch, replace(AGE_ONLY, most_done=0)) - usual == {
+        "counts", "ended_tasks", "prunable", "delete_some_logs", "delete_attempts", "delete_logs", "delete",
+    }  # fmt: skip
 
 
 async def test_the_logs_of_many_tasks_go_in_many_transactions(connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,6 +127,7 @@ def test_a_file_that_is_no_database(run: Prinia, tmp_path: Path) -> None:
         (["push", "mail", "greet", "--run-after", "-5m"], ["never negative", "'-5m'", "90s"]),
         (["push", "mail", "greet", "--timeout=-1"], ["never negative"]),
         (["prune", "--done", "-1d"], ["never negative"]),
+        (["prune", "--keep", "-1"], ["--keep must be 0 or more, got -1"]),
         (["tasks", "show", ""], ["id must not be blank", "prinia tasks list"]),
         (["tasks", "retry", " "], ["id must not be blank"]),
         (["push", "mail", "greet", "--run-at", "tomorrow"], ["2026-12-24T18:00:00", "'tomorrow'"]),

@@ -127,6 +127,14 @@ def test_prune_removes_what_is_older_than_asked(store: Prinia) -> None:
     assert store("prune", "--killed", "0s").stdout == "Removed 1 task.\n"
 
 
+def test_prune_keeps_so_many_of_each_queue_those_pushed_last(store: Prinia) -> None:
+    ids = [push(store, queue, "greet") for queue in ("mail", "mail", "mail", "etl")]
+    store("tasks", "kill", *ids)
+    assert store("prune", "--keep", "2").stdout == "Removed 1 task.\n"
+    assert [task["id"] for task in json.loads(store("tasks", "list", "--json").stdout)["tasks"]] == ids[:0:-1]
+    assert store("prune", "--keep", "0").stdout == "Removed 3 tasks.\n"
+
+
 def test_a_store_may_be_named_by_its_app(store: Prinia, app: Path) -> None:
     push(store, "mail", "greet")
     assert "greet" in store("tasks", "list", "--store", "shop:app").stdout

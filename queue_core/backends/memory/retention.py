@@ -1,6 +1,7 @@
 """Removing what retention no longer keeps."""
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 from queue_core.backend import Retention
 from queue_core.backends.memory.state import State
@@ -23,6 +24,8 @@ def prune(state: State, retention: Retention, limit: int) -> int:
     doomed: list[Row] = []
     for queue in state.pauses:
         doomed += _doomed(state, queue, retention.queues.get(queue, retention), limit - len(doomed))
+    for queue in () if doomed else state.pauses:
+        doomed += _beyond(state, queue, retention.queues.get(queue, retention), limit - len(doomed))
     for row in doomed:
         state.remove(row)
     return len(doomed)
@@ -35,6 +38,19 @@ def _doomed(state: State, queue: QueueName, retention: Retention, limit: int) ->
 
 def _ended(state: State, queue: QueueName, status: Status, age: float | None, limit: int) -> list[Row]:
     return [] if age is None else state.tasks.ended(queue, status, _ago(state, age), limit)
+
+
+def _beyond(state: State, queue: QueueName, retention: Retention, limit: int) -> list[Row]:
+    """Of what is more than may stay, the first that were pushed."""
+    done = _surplus(state, queue, Status.DONE, retention.most_done, limit)
+    return done + _surplus(state, queue, Status.KILLED, retention.most_killed, limit - len(done))
+
+
+def _surplus(state: State, queue: QueueName, status: Status, most: int | None, limit: int) -> list[Row]:
+    if most is None:
+        return []
+    surplus = state.tasks.counts(queue).of(status) - most
+    return list(islice(state.tasks.oldest_first([queue], [status], above=-1), max(0, min(surplus, limit))))
 
 
 def _prune_workers(state: State, retention: Retention) -> None:

@@ -1,19 +1,23 @@
 """Removing what retention no longer keeps: chosen by reading, removed in small transactions."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Final
 
 from queue_core.backend import Retention
 from queue_core.backends.relational.managing import Finished, remove
+from queue_core.backends.relational.numbers import counts
 from queue_core.backends.relational.tally import WORKERS
 from queue_core.backends.relational.transaction import Store, Transaction
 from queue_core.clock import to_us
-from queue_core.expose import Span
+from queue_core.expose import Counts, Span
+from queue_core.ids import QueueName
 from queue_core.status import Status
 
 BATCH: Final = 500
 """How many rows one transaction removes at most."""
 _STRETCH: Final = 1_000
+_EVER: Final = (1 << 63) - 1
+"""Later than any task ended."""
 _LOG_BATCHES: Final = 20
 _SPANS_KEPT: Final = {Span.MINUTE: 1, Span.HOUR: 30, Span.DAY: 365}
 """How many times ``Retention.minutes`` the rollups of each span stay."""
@@ -28,7 +32,7 @@ async def prune(store: Store, retention: Retention) -> int:
             while (removed := await store.write(_remove_ended, status, before, ids)) is None:
                 continue
             return removed
-    return 0
+    return await _prune_beyond(store, retention)
 
 
 async def _prune_logs(store: Store, retention: Retention) -> None:
@@ -68,6 +72,38 @@ async def _ended(store: Store, queue: str, status: Status, before: int) -> list[
             break
         place = rows[-1][0]
     return found[:BATCH]
+
+
+async def _prune_beyond(store: Store, retention: Retention) -> int:
+    """Remove one batch of what is more than may stay; how many tasks went. Asks nothing where any number may stay."""
+    if all(own.most_done is own.most_killed is None for own in (retention, *retention.queues.values())):
+        return 0
+    for queue, status, most in _surpluses(await counts(store), retention):
+        ids = [id for _, id, _, _ in await store.rows("ended_tasks", queue=queue, status=status.value, place=0, limit=BATCH)]
+        while (removed := await store.write(_remove_beyond, queue, status, most, ids)) is None:
+            continue
+        if removed:
+            return removed
+    return 0
+
+
+def _surpluses(counts: Mapping[QueueName, Counts], retention: Retention) -> Iterator[tuple[QueueName, Status, int]]:
+    """Queue and state of which there are more tasks than may stay, and how many may."""
+    for queue, counted in counts.items():
+        own = retention.queues.get(queue, retention)
+        for status, most in ((Status.DONE, own.most_done), (Status.KILLED, own.most_killed)):
+            if most is not None and counted.of(status) > most:
+                yield queue, status, most
+
+
+async def _remove_beyond(tx: Transaction, queue: QueueName, status: Status, most: int, ids: Sequence[str]) -> int | None:
+    """As ``_remove_ended``, of so many of the first as are too many now.
+
+    They were chosen before they are counted, so that what others remove in between is either among them or not counted any more.
+    """
+    stored = {(name, state): n for name, state, n in await tx.rows("counts")}
+    surplus = stored.get((queue, status), 0) - most
+    return await _remove_ended(tx, status, _EVER, ids[: max(surplus, 0)])
 
 
 async def _remove_ended(tx: Transaction, status: Status, before: int, ids: Sequence[str]) -> int | None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from queue_core import App, InvalidValue, Status, StoreUnavailable
-from queue_core.backends.jsonfile import journal
+from queue_core.backends.jsonfile import journal, lines
 from queue_core.conformance.helpers import ME, claim, done, failed, fetch, finish, listed, new_task, pause, push_one, registered, running
 from queue_core.errors import StoreMissing
 from queue_core.expose import Connected, connect
@@ -112,7 +112,7 @@ def test_what_was_pushed_survives_a_kill_in_the_midst_of_pushing(url: str, path:
         assert set(said) <= asyncio.run(stored())
 
 
-@pytest.mark.parametrize("cut", [1, 7, 40])
+@pytest.mark.parametrize("cut", [2, 7, 40])
 async def test_a_last_line_that_is_torn_is_dropped_whole(url: str, path: Path, cut: int) -> None:
     store = await opened(url)
     kept = await push_one(store)
@@ -128,6 +128,16 @@ async def test_a_last_line_that_is_torn_is_dropped_whole(url: str, path: Path, c
     await store.backend.close()
 
 
+async def test_a_last_line_whose_end_an_editor_took_away_stays(url: str, path: Path) -> None:
+    await filled(url)
+    good = path.read_bytes()
+    path.write_bytes(good.rstrip(b"\n"))
+    store = await opened(url)
+    assert len(await listed(store)) == 3
+    assert path.read_bytes() == good
+    await store.backend.close()
+
+
 async def test_a_last_line_that_the_disk_wrote_wrong_is_dropped_and_one_in_the_middle_is_not_passed_over(url: str, path: Path) -> None:
     await filled(url)
     good = path.read_bytes()
@@ -137,8 +147,67 @@ async def test_a_last_line_that_the_disk_wrote_wrong_is_dropped_and_one_in_the_m
     assert path.read_bytes() == good
     lines = good.splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], b'{"tasks":\0}\n', *lines[3:]]))
-    with pytest.raises(InvalidValue, match=r"damaged in line 4, and lines follow it\. Restore it from a copy\."):
+    with pytest.raises(
+        InvalidValue, match=r"is damaged in line 4: lines follow it\. It is left as it is; restore it from a copy, or take the line out"
+    ):
         await opened(url)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"garbage",
+        b"\xff\xfe",
+        b"[]",
+        b'{"tasks":{"x":5}}',
+        b'{"last_seq":"many"}',
+        b'{"schedules":{"nightly":{}}}',
+        b'{"tasks":{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+        b"x" * 5_000_000,
+    ],
+    ids=lambda line: line[:20].decode("ascii", "replace"),
+)
+@pytest.mark.parametrize("is_last", [True, False])
+async def test_a_line_that_says_nothing_known_is_told_of_and_nothing_is_dropped(url: str, path: Path, line: bytes, is_last: bool) -> None:
+    await filled(url)
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    lines = [first, *rest, line + b"\n"] if is_last else [first, line + b"\n", *rest]
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(InvalidValue, match=rf"The store {path} is damaged in line {len(lines) if is_last else 2}: .* It is left as it is") as told:
+        await opened(url)
+    assert len(str(told.value)) < 600
+    assert path.read_bytes() == b"".join(lines)
+    path.write_bytes(b"".join([first, *rest]))
+    store = await opened(url)
+    assert len(await listed(store)) == 3, "mended, it opens in the same process"
+    await store.backend.close()
+
+
+async def test_a_very_long_line_is_read_like_any_other(url: str, path: Path) -> None:
+    store = await opened(url)
+    await store.backend.push([new_task(args=b"x" * 1_000_000) for _ in range(20)])
+    await store.backend.close()
+    assert max(map(len, path.read_bytes().splitlines())) > 20_000_000
+    store = await opened(url)
+    assert len(await listed(store)) == 20
+    await store.backend.close()
+
+
+async def test_a_change_that_cannot_be_written_is_undone_and_holds_up_no_other(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await opened(url)
+    earlier = await push_one(store)
+    with monkeypatch.context() as patched:
+        patched.setattr(lines, "encoded", _refuse)
+        with pytest.raises(TypeError, match="no way to write that"):
+            await push_one(store)
+    assert [task.id for task in await listed(store)] == [earlier.id]
+    await push_one(store)
+    check_file(path)
+    await store.backend.close()
+
+
+def _refuse(*_: Any) -> None:
+    raise TypeError("no way to write that")
 
 
 @pytest.mark.parametrize("begun", [b"", journal.HEADER[:5], journal.HEADER])
@@ -173,6 +242,60 @@ async def test_a_file_of_something_else_is_left_as_it_is(url: str, path: Path) -
     with pytest.raises(InvalidValue, match="is not a store of Prinia's"):
         await opened(url)
     assert path.read_text() == "my notes\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (b'{"prinia":"store","version":2}\n', r"was written by another version of Prinia, in format 2, and this one knows format 1\. It is left"),
+        (b'{"prinia":"store","version":1}\r\n', r"The first line of the store .* is not .* any more\. Write it anew\."),
+        (b'{"prinia":"board","version":1}\n', "is not a store of Prinia's"),
+        (b"\xff" * 200, "is not a store of Prinia's"),
+        (b"{" * 200, "is not a store of Prinia's"),
+    ],
+)
+async def test_a_file_that_begins_otherwise_is_told_apart_and_left_as_it_is(url: str, path: Path, header: bytes, sentence: str) -> None:
+    path.write_bytes(header + b"{}\n")
+    with pytest.raises(InvalidValue, match=sentence):
+        await opened(url)
+    assert path.read_bytes() == header + b"{}\n"
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for device in (f"{tmp_path}/pipe", os.devnull):
+        with pytest.raises(InvalidValue, match=r"is a device, a pipe or a socket\. Name a file"):
+            connect(f"jsonfile:///{device}")
+    with pytest.raises(InvalidValue, match="names no usable file: File name too long"):
+        connect(f"jsonfile:///{tmp_path}/{'x' * 300}")
+
+
+async def test_a_link_to_itself_and_a_folder_that_came_later_are_sentences(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(StoreUnavailable, match="cannot be opened: Too many levels of symbolic links"):
+        await opened(f"jsonfile:///{tmp_path}/a")
+    store = connect(f"jsonfile:///{tmp_path}/later")
+    (tmp_path / "later").mkdir()
+    with pytest.raises(StoreUnavailable, match="later cannot be opened: Is a directory"):
+        await store.backend.open()
+
+
+async def test_a_file_has_one_lock_by_whatever_name_it_is_reached(url: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(path)
+    through = await opened(f"jsonfile:///{link}")
+    task = await push_one(through)
+    code = "import asyncio, sys; from queue_core.expose import connect; asyncio.run(connect(sys.argv[1]).backend.open())"
+    refused = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, timeout=60)
+    assert "is open in another process" in refused.stderr
+    monkeypatch.setattr(journal, "GROWTH", 0)
+    await done(through, queue="other")
+    assert link.is_symlink(), "a fresh file takes the place of the file, not of what leads to it"
+    store = await opened(url)
+    assert (await fetch(store, task.id)).id == task.id
+    await through.backend.close()
+    await store.backend.close()
 
 
 async def test_one_that_is_not_to_be_made_is_not_made(url: str, path: Path) -> None:
@@ -254,6 +377,60 @@ async def test_a_store_that_could_not_even_cut_back_does_so_before_anything_else
     await store.backend.close()
 
 
+async def test_a_full_disk_does_not_keep_a_store_from_being_opened_and_read(url: str, path: Path) -> None:
+    await filled(url)
+    path.with_name(f"{path.name}.lock").unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        store = await opened(url)
+        assert len(await listed(store)) == 3
+        with pytest.raises(StoreUnavailable, match="cannot be written"):
+            await push_one(store)
+        await store.backend.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    store = await opened(url)
+    assert len(await listed(store)) == 3
+    await store.backend.close()
+
+
+# --- what others do to the file --------------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_stored_in_a_file_that_was_removed_or_replaced(url: str, path: Path) -> None:
+    store = await opened(url)
+    kept = await push_one(store)
+    copy = path.read_bytes()
+    path.unlink()
+    for put_back in (False, True):
+        if put_back:
+            path.write_bytes(copy)  # another file of the same name and content
+        with pytest.raises(StoreUnavailable, match=r"was removed, or another file is in its place\. Restart the programs that have it open"):
+            await push_one(store)
+    await store.backend.close()
+    assert path.read_bytes() == copy
+    store = await opened(url)
+    assert [task.id for task in await listed(store)] == [kept.id]
+    await push_one(store)
+    await store.backend.close()
+
+
+async def test_nothing_is_stored_after_something_else_has_written_to_the_file(url: str, path: Path) -> None:
+    store = await opened(url)
+    await push_one(store)
+    with path.open("ab") as other:
+        other.write(b'{"last_seq":70}\n')
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="Something else than Prinia has written to"):
+            await push_one(store)
+    assert path.read_bytes().endswith(b'{"last_seq":70}\n')
+    await store.backend.close()
+    store = await opened(url)
+    assert (await push_one(store)).seq == 71
+    await store.backend.close()
+
+
 # --- growth ---------------------------------------------------------------------------------------------------------------
 
 
@@ -289,6 +466,23 @@ async def test_where_there_is_no_room_for_a_fresh_file_the_grown_one_goes_on(url
     assert {task.id for task in await listed(store)} > set(ids)
     await store.backend.close()
     assert not list(path.parent.glob("*.new"))
+
+
+async def test_a_fresh_file_whose_place_is_not_on_the_disk_takes_no_line(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await opened(url)
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "GROWTH", 0)
+        patched.setattr(journal, "_sync_folder", _full)
+        first = await push_one(store)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="cannot be written: No space left on device"):
+                await push_one(store)
+    second = await push_one(store)
+    check_file(path)
+    await store.backend.close()
+    store = await opened(url)
+    assert [task.id for task in await listed(store)] == [second.id, first.id]
+    await store.backend.close()
 
 
 def _full(*_: Any) -> None:

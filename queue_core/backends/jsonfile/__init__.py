@@ -1,5 +1,6 @@
 """The store in one file of JSON lines: durable and readable, for one process, with nothing to install."""
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,7 +27,8 @@ def connect(url: str, *, create: bool = True, codecs: Mapping[str, Codec] = CODE
     """The store in the file that ``url`` names, not yet opened: ``jsonfile:///tasks.jsonl``.
 
     Everything is in memory while it is open, and each change is a line of the file before it counts as stored; so it suits thousands of tasks, not
-    millions. One process at a time has it open: another one that opens it gets StoreUnavailable. Within a process all who name the file share it, in
+    millions. One process at a time has it open: another one that opens it gets StoreUnavailable, and so does whoever uses it after something else
+    has written to the file or replaced it. Within a process all who name the file share it, in
     the time of the ``clock`` that the first of them gave. ``create``: opening it makes the file where there is none; without that it raises
     StoreMissing. Raises InvalidValue for a URL that names no usable file, and for options that it does not know.
     """
@@ -42,10 +44,11 @@ _lock: Final = threading.Lock()
 
 
 def _state(path: Path, clock: Clock) -> FileState:
+    place = Path(os.path.realpath(path))  # one file has one lock and one journal, by whatever name and from whatever folder it is reached
     with _lock:
-        state = _open.get(path.resolve())
+        state = _open.get(place)
         if state is None:
-            state = _open[path.resolve()] = FileState(Journal(path), clock)
+            state = _open[place] = FileState(Journal(place), clock)
         return state
 
 

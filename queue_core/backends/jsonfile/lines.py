@@ -45,8 +45,6 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 _EMPTY: Final = b"{}"
-UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError)
-"""What is raised for bytes that are no line."""
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Line)
 
@@ -61,7 +59,7 @@ def encoded(line: Line) -> bytes | None:
 
 
 def decoded(data: bytes) -> Line:
-    """The line that ``encoded`` wrote. Raises what is in UNREADABLE."""
+    """The line that ``encoded`` wrote. Raises MsgspecError, UnicodeError or RecursionError for bytes that are none."""
     return _decoder.decode(data)
 
 

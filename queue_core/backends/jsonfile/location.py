@@ -17,10 +17,19 @@ def path_of(url: str) -> Path:
     if "?" in rest or "#" in rest:
         raise InvalidValue(f"The store URL {url!r} must not have a query or fragment. In the name of a file a ? is written %3F, a # is %23.")
     path = Path(unquote(rest[1:]))
+    try:
+        _check(path)
+    except OSError as error:  # among them a name that is too long
+        raise InvalidValue(f"The store URL {url[:60]!r} names no usable file: {error.strerror}. {_EXAMPLES}") from error
+    return path
+
+
+def _check(path: Path) -> None:
     if path.is_dir():
         raise InvalidValue(f"The store must be a file, and {path} is a folder. Name a file in it: jsonfile:///{path}/tasks.jsonl.")
+    if path.exists() and not path.is_file():
+        raise InvalidValue(f"The store must be a file, and {path} is a device, a pipe or a socket. Name a file: {_EXAMPLES}")
     if not path.parent.is_dir():
         raise InvalidValue(f"The folder {path.parent} of the store {path.name} does not exist. Create it first.")
     if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise InvalidValue(f"The store {path} and its folder must be writable for this process. Change their permissions, or choose another path.")
-    return path

@@ -1,10 +1,16 @@
 """A lock that one process holds, and that the system takes from it when it ends, however it ends."""
 
+import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 from queue_core.errors import StoreUnavailable
+
+HELD: Final = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+"""What the system says when another process has the lock."""
 
 
 class FileLock:
@@ -19,16 +25,20 @@ class FileLock:
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             _lock(file)
-        except OSError:
+        except OSError as error:
+            if error.errno not in HELD:
+                os.close(file)
+                raise
             holder = os.read(file, 20).decode("ascii", "replace").strip()
             os.close(file)
             raise StoreUnavailable(
                 f"The store {store} is open in another process{f' (pid {holder})' if holder else ''}, and a JSON file serves one at a time. "
                 "Stop that one first, or use sqlite:///tasks.db, which many share."
             ) from None
-        os.ftruncate(file, 0)
-        os.write(file, f"{os.getpid()}\n".encode())
         self._file = file
+        with contextlib.suppress(OSError):  # who holds it is told as a kindness, and a full disk takes no kindness
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let others hold it."""

@@ -86,12 +86,20 @@ class FileState(State):
             self._restore()
 
     def _save(self) -> None:
-        line = lines.encoded(self._changes())
+        line = self._line()
         if line is not None:
             self._append(line)
             self._settle()
         if self._journal.has_grown:
             self._compact()
+
+    def _line(self) -> bytes | None:
+        try:
+            return lines.encoded(self._changes())
+        except BaseException:  # what cannot be written must not stay here either
+            self._is_whole = False
+            self._restore()
+            raise
 
     def _append(self, line: bytes) -> None:
         try:
@@ -157,20 +165,28 @@ class FileState(State):
 
     def _read(self) -> None:
         self._forget()
-        torn: tuple[int, int] | None = None
+        torn: tuple[int, bytes] | None = None
         for number, line in enumerate(self._journal.lines(), 2):
             if torn is not None:
-                raise InvalidValue(f"The store {self.path} is damaged in line {torn[0]}, and lines follow it. Restore it from a copy.")
+                raise self._damaged(torn[0], "lines follow it")
             try:
                 self._apply(lines.decoded(line))
-            except lines.UNREADABLE:
-                torn = number, len(line)
+            except Exception as error:
+                if b"\0" not in line:  # no loss of power writes that
+                    raise self._damaged(number, f"{type(error).__name__}: {error}") from error
+                torn = number, line
         if torn is not None:  # the power failed while the last line was written
-            self._journal.cut_off(torn[1])
+            self._journal.cut_off(len(torn[1]))
         self._is_whole = True
         self._settle()
         if self._journal.has_grown:
             self._compact()
+
+    def _damaged(self, number: int, why: str) -> InvalidValue:
+        return InvalidValue(
+            f"The store {self.path} is damaged in line {number}: {why.rstrip('.')}. It is left as it is; restore it from a copy, "
+            "or take the line out if what it says may be lost."
+        )
 
     def _forget(self) -> None:
         self.tasks: FileTasks = FileTasks()

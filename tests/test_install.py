@@ -16,6 +16,30 @@ ROOT: Final = Path(__file__).parent.parent
 DATA: Final = {"templates": "board/templates", "static": "board/static", "queue_core": "queue_core"}
 """Folder of the checkout to where its files are in the wheel."""
 TOOLS: Final = {".py", ".pyc"}
+SHOP: Final = """
+import asyncio
+from queue_core import App
+from queue_core.testing import drain
+
+app = App("shelf://shop")
+
+@app.task
+async def greet(name: str) -> str:
+    return f"Hello, {name}."
+
+def test_the_fixtures_are_here(prinia_app, prinia_clock, prinia_eager):
+    assert prinia_app is prinia_eager
+
+def test_the_store_serves_an_app():
+    async def work():
+        async with app:
+            task = await greet.push(name="Ada")
+            await drain(app)
+            return await task.result()
+
+    assert asyncio.run(work()) == "Hello, Ada."
+"""
+"""Tests of somebody who uses the store."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -42,6 +66,27 @@ def installed(venv: Path, wheel: Path) -> Path:
     """The python of an environment with the wheel and what it requires, and nothing else."""
     run(venv, "-m", "pip", "install", "-q", wheel, cwd=wheel.parent)
     return venv
+
+
+@pytest.fixture(scope="module")
+def third_party(installed: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package of docs/writing-a-backend.md, as a newcomer makes it there, installed by the command that the page gives."""
+    folder = tmp_path_factory.mktemp("shelf")
+    page = (ROOT / "docs" / "writing-a-backend.md").read_text()
+    program, settings, commands = (next(iter(fenced(page, kind))) for kind in ("python runnable", "toml", "sh"))
+    module, _, rest = program.partition('register_backend("shelf", connect)\n')
+    assert rest
+    (folder / "shelf.py").write_text(module)
+    (folder / "pyproject.toml").write_text(settings)
+    _, install, test = commands.splitlines()
+    assert install == '.venv/bin/pip install "prinia[conformance]" -e .'
+    assert test == '.venv/bin/pytest --pyargs queue_core.conformance --prinia-store "shelf://{folder}"'
+    run(installed, "-m", "pip", "install", "-q", f"{wheel}[conformance]", "-e", ".", cwd=folder)
+    return folder
+
+
+def fenced(page: str, kind: str) -> list[str]:
+    return [block.partition("\n```")[0] + "\n" for block in page.split(f"\n```{kind}\n")[1:]]
 
 
 def run(*command: object, cwd: Path) -> str:
@@ -105,3 +150,20 @@ def test_a_checkout_without_vendored_scripts_says_how_to_get_them(tmp_path: Path
 def test_a_broken_install_names_the_folder_and_the_cure() -> None:
     with pytest.raises(_resources.BrokenInstall, match="Install Prinia again"):
         _resources.data_folder("nowhere")
+
+
+# --- last, because more is installed for it ---------------------------------------------------------------
+
+
+def test_whoever_follows_the_page_on_backends_runs_the_published_suite_on_a_store_of_their_own(installed: Path, third_party: Path) -> None:
+    """A part of it: the whole takes a minute, and tests/test_conformance.py runs all of it on a store of somebody else's."""
+    suite = "--pyargs", "queue_core.conformance", "--prinia-store", "shelf://{folder}", "-p", "no:cacheprovider", "-q"
+    said = run(installed.with_name("pytest"), *suite, "-k", "test_claim or test_schedules or test_open", cwd=third_party)
+    assert " passed" in said
+    assert "skipped" not in said
+
+
+def test_the_fixtures_for_users_are_found_without_being_named(installed: Path, third_party: Path) -> None:
+    (third_party / "test_shop.py").write_text(SHOP)
+    said = run(installed.with_name("pytest"), "-q", "-p", "no:cacheprovider", "test_shop.py", cwd=third_party)
+    assert "2 passed" in said

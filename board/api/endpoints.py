@@ -107,6 +107,8 @@ async def logs(visit: Visit) -> Response:
     """What the handler of a task logged: the latest lines, oldest first."""
     ask, query = await _ask(visit), _query(visit)
     found = await find(ask, name_of(visit.request.path_params["id"]))
+    if not ask.store.capabilities.logs:
+        raise NotFound(f"The store {ask.store.kind} has no logs: it does not keep what handlers log.")
     wanted = LogFilter(
         task=found.id,
         attempt=params.whole_number(query, "attempt", 0, low=1, high=2**31 - 1) or None,

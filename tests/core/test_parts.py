@@ -47,6 +47,8 @@ async def test_tasks_are_pushed_run_retried_logged_and_shown_without_any_of_the_
         page = await client_of(Board(app)).get(f"/tasks/{first.id}")
         assert page.status_code == 200
         assert 'id="task-facts"' in page.text and 'id="task-log"' not in page.text
+        answer = await client_of(Board(app)).get(f"/api/v1/tasks/{first.id}/logs")
+        assert (answer.status_code, "The store Memory has no logs" in answer.text) == (404, True)
     assert "said once" in caplog.text
     assert "failed and tries again" not in caplog.text
 

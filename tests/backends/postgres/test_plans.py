@@ -22,6 +22,14 @@ NOW: Final = 1_800_000_000_000_000
 QUEUES: Final = [f"queue {number}" for number in range(5)]
 GROWING: Final = {"tasks", "attempts", "rollups", "changes", "audit_tasks", "logs"}
 
+WORKERS: Final = f"""
+    INSERT INTO prinia_workers (
+      boot, name, queues, host, pid, process, version, middleware, concurrency, lease_us, state, started_at, last_heartbeat
+    )
+    SELECT 'boot ' || n, 'worker ' || n, '["queue 1"]', 'here', n, '', '1', '[]', 50, 60000000, 'running', {NOW}, {NOW}
+    FROM generate_series(1, 4) AS n
+    """
+
 FILL: Final = (
     "INSERT INTO prinia_queues (name, created_at) SELECT 'queue ' || n, 0 FROM generate_series(0, 4) AS n",
     f"""
@@ -52,13 +60,7 @@ FILL: Final = (
     CROSS JOIN unnest('{{pushed,done,failed,killed,run:1,run:2,run:3,wait:1,wait:2,wait:3}}'::text[]) AS metric
     """,
     f"INSERT INTO prinia_changes (at, n, queue, what) SELECT {NOW}, 1, 'queue ' || n % 5, 'Done' FROM generate_series(1, 5000) AS n",
-    f"""
-    INSERT INTO prinia_workers (
-      boot, name, queues, host, pid, process, version, middleware, concurrency, lease_us, state, started_at, last_heartbeat
-    )
-    SELECT 'boot ' || n, 'worker ' || n, '["queue 1"]', 'here', n, '', '1', '[]', 50, 60000000, 'running', {NOW}, {NOW}
-    FROM generate_series(1, 4) AS n
-    """,
+    WORKERS,
     f"""
     INSERT INTO prinia_logs (at, stored_at, lease, number, attempt, level, task, queue, logger, message)
     SELECT
@@ -138,6 +140,12 @@ DEEP: Final = f"""
     FROM generate_series(2000001, 2200100) AS n
 """
 
+GROWN: Final = f"""
+    INSERT INTO prinia_tasks (id, queue, name, stage, created_at, run_at, max_attempts, codec, args)
+    SELECT n, 'queue ' || n % 5, 'work', CASE WHEN n > 200000 THEN 1 ELSE 0 END, {NOW}, {NOW} + 200000 - n, 5, 'json', '{{}}'
+    FROM generate_series(1, 201000) AS n
+"""
+
 
 @pytest.fixture(scope="module")
 def full(pg_url: str) -> Iterator[Address]:
@@ -160,6 +168,13 @@ def young(pg_url: str) -> Iterator[Address]:
     """A store with some thousand tasks, of which the server has no statistics yet."""
     with migrated(pg_url) as address:
         asyncio.run(_fill(address, 251))
+        yield address
+
+
+@pytest.fixture
+def empty(pg_url: str) -> Iterator[Address]:
+    """A store without tasks."""
+    with migrated(pg_url) as address:
         yield address
 
 
@@ -277,10 +292,10 @@ async def test_what_the_board_asks_again_and_again_touches_few_pages(full: Addre
     assert pages(root) < PAGES, json.dumps(root, indent=1)
 
 
-async def claim(connection: "asyncpg.Connection[Any]", address: Address, queues: list[str], **low: int) -> tuple[int, int]:
+async def claim(connection: "asyncpg.Connection[Any]", address: Address, queues: list[str], **values: int) -> tuple[int, int]:
     """How many tasks a claim of fifty leases, and how many pages it touches; it is undone."""
     sql, parameters = compiled("claim", address.schema)
-    asked: dict[str, Any] = {"now": NOW, "boot": "boot 1", "queues": queues, "limit": 50, "start": 50, **low}
+    asked: dict[str, Any] = {"now": NOW, "boot": "boot 1", "queues": queues, "limit": 50, "start": 50, **values}
     literals = [_literal(asked.get(name)) for name in parameters]
     undone = connection.transaction()
     await undone.start()
@@ -307,3 +322,16 @@ async def test_a_claim_that_knows_where_the_last_one_stood_does_not_walk_over_wh
             assert leased == 50
             assert touched < PAGES
             assert (await claim(connection, full, ["deep"]))[1] > 3 * PAGES
+
+
+async def test_a_claim_whose_plan_was_made_in_an_empty_table_touches_few_pages_once_that_has_grown(empty: Address) -> None:
+    async with connected(empty) as connection:
+        await connection.execute(qualified(WORKERS, empty.schema))
+        assert (await claim(connection, empty, QUEUES))[0] == 0
+        await connection.execute(qualified(GROWN, empty.schema))
+        leased, touched = await claim(connection, empty, QUEUES)
+        assert leased == 50
+        assert touched < PAGES / 2
+        leased, touched = await claim(connection, empty, QUEUES, now=NOW - 1_000_000)
+        assert leased == 0
+        assert touched < PAGES / 2

@@ -28,11 +28,13 @@ END
 $$;
 
 -- When the next task of the queues is due: a scheduled one, or one that was due until the clock stepped back.
--- The latter are looked for priority by priority through the claim index, so that a backlog costs nothing. What has expired will never be due.
+-- The latter are looked for priority by priority through the claim index, so that a backlog costs nothing. What has expired will never be due. Plans as in prinia_claim.
 CREATE FUNCTION prinia_next_due(queues text[], moment bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
-SET plan_cache_mode = force_custom_plan
+SET enable_bitmapscan = off
+SET enable_sort = off
+SET plan_cache_mode = force_generic_plan
 SET jit = off
 AS $$
 DECLARE
@@ -43,19 +45,31 @@ BEGIN
   FOREACH asked IN ARRAY queues LOOP
     soonest := least(
       soonest,
-      (SELECT min(run_at) FROM prinia_tasks WHERE stage = 0 AND queue = asked AND status = 'Pending' AND (expires_at IS NULL OR expires_at > moment)),
-      (SELECT min(run_at) FROM prinia_tasks WHERE stage = 0 AND queue = asked AND status = 'Failed' AND (expires_at IS NULL OR expires_at > moment))
+      (
+        SELECT run_at FROM prinia_tasks
+        WHERE stage = 0 AND queue = asked AND status = 'Pending' AND (expires_at IS NULL OR expires_at > moment)
+        ORDER BY run_at
+        LIMIT 1
+      ),
+      (
+        SELECT run_at FROM prinia_tasks
+        WHERE stage = 0 AND queue = asked AND status = 'Failed' AND (expires_at IS NULL OR expires_at > moment)
+        ORDER BY run_at
+        LIMIT 1
+      )
     );
-    rank := (SELECT min(- priority) FROM prinia_tasks WHERE stage = 1 AND queue = asked);
+    rank := (SELECT - priority FROM prinia_tasks WHERE stage = 1 AND queue = asked ORDER BY (- priority) LIMIT 1);
     WHILE rank IS NOT NULL LOOP
       soonest := least(
         soonest,
         (
-          SELECT min(run_at) FROM prinia_tasks
+          SELECT run_at FROM prinia_tasks
           WHERE stage = 1 AND queue = asked AND (- priority) = rank AND run_at > moment AND (expires_at IS NULL OR expires_at > moment)
+          ORDER BY run_at
+          LIMIT 1
         )
       );
-      rank := (SELECT min(- priority) FROM prinia_tasks WHERE stage = 1 AND queue = asked AND (- priority) > rank);
+      rank := (SELECT - priority FROM prinia_tasks WHERE stage = 1 AND queue = asked AND (- priority) > rank ORDER BY (- priority) LIMIT 1);
     END LOOP;
   END LOOP;
   RETURN soonest;

@@ -4,6 +4,9 @@
 -- low_: where the first task of the claimer's last full claim stood. Index entries before it were taken already, and while somebody
 -- holds an old snapshot nobody can clean them away; without this bound each claim would walk over all of them.
 --
+-- Plans are made once, maybe in an empty table, since making them would take as long as a claim. So each look at the tasks is in the order of the index
+-- made for it, and ends at a limit: then no other way is open.
+--
 -- One row for each leased task, in the order in which they should start; then one with id NULL and the last columns: next_due (microseconds until
 -- more is due; NULL when more is due already, or nothing is), overdue (whether tasks wait whose time has passed). Where limits are to be looked at,
 -- prinia_claim_limited does that, which calls this again with rooms (how many tasks of each queue may be taken; NULL for any number) and adds a row of
@@ -51,7 +54,7 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET enable_bitmapscan = off
 SET enable_sort = off
-SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_generic_plan
 SET jit = off
 AS $$
 #variable_conflict use_column
@@ -91,25 +94,40 @@ BEGIN
 
   -- Scheduled tasks whose time has come join the due ones first, so that the order is that of all together.
   IF EXISTS (
-    SELECT FROM prinia_tasks AS soon
-    WHERE soon.stage = 0
-      AND soon.queue = ANY(open_queues)
-      AND soon.status IN ('Pending', 'Failed')
-      AND soon.run_at <= moment
-      AND soon.group_name IS NULL
+    SELECT
+    FROM unnest(open_queues) AS open (queue)
+    CROSS JOIN (VALUES ('Pending'), ('Failed')) AS waiting (status)
+    CROSS JOIN LATERAL (
+      SELECT
+      FROM prinia_tasks AS soon
+      WHERE soon.stage = 0
+        AND soon.queue = open.queue
+        AND soon.status = waiting.status
+        AND soon.run_at <= moment
+        AND soon.group_name IS NULL
+      ORDER BY soon.run_at
+      LIMIT 1
+    ) AS first
   ) THEN
     UPDATE prinia_tasks AS task
     SET stage = 1
     FROM (
-      SELECT soon.ctid AS row
-      FROM prinia_tasks AS soon
-      WHERE soon.stage = 0
-        AND soon.queue = ANY(open_queues)
-        AND soon.status IN ('Pending', 'Failed')
-        AND soon.run_at <= moment
-        AND soon.group_name IS NULL
+      SELECT come.row
+      FROM unnest(open_queues) AS open (queue)
+      CROSS JOIN (VALUES ('Pending'), ('Failed')) AS waiting (status)
+      CROSS JOIN LATERAL (
+        SELECT soon.ctid AS row
+        FROM prinia_tasks AS soon
+        WHERE soon.stage = 0
+          AND soon.queue = open.queue
+          AND soon.status = waiting.status
+          AND soon.run_at <= moment
+          AND soon.group_name IS NULL
+        ORDER BY soon.run_at
+        LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+      ) AS come
       LIMIT 1000
-      FOR UPDATE SKIP LOCKED
     ) AS found
     WHERE task.ctid = found.row;
     low_rank := NULL;
@@ -203,13 +221,19 @@ BEGIN
 
   IF n < claim_limit OR NOT EXISTS (
     SELECT
-    FROM prinia_tasks AS task
-    WHERE task.stage = 1
-      AND task.queue = ANY(open_queues)
-      AND ((- task.priority), task.run_at, task.seq) >= (coalesce(low_rank, -2147483648), coalesce(low_run_at, 0), coalesce(low_seq, 0))
-      AND task.run_at <= moment
-      AND (claim_names IS NULL OR task.name = ANY(claim_names))
-      AND (task.expires_at IS NULL OR task.expires_at > moment)
+    FROM unnest(open_queues) AS open (queue)
+    CROSS JOIN LATERAL (
+      SELECT
+      FROM prinia_tasks AS task
+      WHERE task.stage = 1
+        AND task.queue = open.queue
+        AND ((- task.priority), task.run_at, task.seq) >= (coalesce(low_rank, -2147483648), coalesce(low_run_at, 0), coalesce(low_seq, 0))
+        AND task.run_at <= moment
+        AND (claim_names IS NULL OR task.name = ANY(claim_names))
+        AND (task.expires_at IS NULL OR task.expires_at > moment)
+      ORDER BY (- task.priority), task.run_at, task.seq
+      LIMIT 1
+    ) AS more
   ) THEN
     next_due := prinia_next_due(open_queues, moment) - moment;
   END IF;

@@ -1,4 +1,4 @@
-// Turns moments into words and keeps them true: "3 s ago", "in 2 m", and for data-since how long it has been.
+// Turns moments into words and keeps them true: "3 s ago", "in 2 m", and for data-since how long it has been. What is over is never "now": data-past.
 
 const STEPS = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
 
@@ -13,7 +13,8 @@ export function words(seconds, fine) {
   return fine && rest ? `${large} ${rest} ${next[0]}` : large;
 }
 
-function relative(seconds) {
+function relative(seconds, past) {
+  if (past && seconds < 1) return "a moment ago";
   if (seconds > -2 && seconds < 1) return "now"; // clocks differ a little
   return seconds > 0 ? `${words(seconds)} ago` : `in ${words(Math.ceil(-seconds), true)}`;
 }
@@ -21,7 +22,7 @@ function relative(seconds) {
 function tell(element, now) {
   const seconds = (now - Date.parse(element.dateTime)) / 1000;
   if (Number.isNaN(seconds)) return;
-  const text = element.hasAttribute("data-since") ? words(Math.max(seconds, 0), true) : relative(seconds);
+  const text = element.hasAttribute("data-since") ? words(Math.max(seconds, 0), true) : relative(seconds, element.hasAttribute("data-past"));
   if (element.textContent !== text) element.firstChild ? (element.firstChild.data = text) : (element.textContent = text);
 }
 

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -122,12 +123,14 @@ async def test_a_page_whose_store_is_away_is_not_called_live_until_it_is_back(pa
     async def unavailable(*_: object) -> None:
         raise StoreUnavailable("The server is away.")
 
+    await page.clock.set_fixed_time(datetime.now(UTC))
     await live(page, "/tasks")
     indicator = page.locator("[data-live-indicator]")
     with monkeypatch.context() as away:
         away.setattr("board.site.tasks", unavailable)
         await push("greet", name="Fay")
         await expect(page.locator("#board-status")).to_contain_text("The server is away.", timeout=20_000)
+        await expect(page.locator("#board-status")).to_contain_text("Showing data from a moment ago.")
         await expect(indicator).to_have_text("Waiting for the store")
     await expect(indicator).to_have_text("Live", timeout=20_000)
     await expect(page.locator("#board-status")).to_have_text("")

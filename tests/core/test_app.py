@@ -1,5 +1,7 @@
 """Defining tasks, pushing them, and following them."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,9 +25,11 @@ from queue_core import (
     UnknownTaskName,
     WorkerContext,
 )
-from queue_core.errors import IllegalTransition, UnknownScheme
+from queue_core.errors import IllegalTransition, NotConnected, UnknownScheme
+from queue_core.expose import TaskFilter
 from queue_core.testing import drain
 from tests.core.steps import becomes, working
+from tests.stores import kinds
 
 
 @dataclass
@@ -291,6 +295,35 @@ async def test_an_app_opens_itself_and_can_be_opened_again() -> None:
     await app.close()
     assert (await handle.fetch()).status is Status.PENDING
     await app.close()
+
+
+async def test_who_asks_the_store_of_an_app_that_is_not_open_hears_how_to_open_it(url: str) -> None:
+    with pytest.raises(NotConnected, match="Open it first: async with app"):
+        await App(url).expose.counts()
+
+
+FORGETFUL = """
+import asyncio, sys
+from queue_core import App
+
+app = App(sys.argv[1])
+
+@app.task
+async def greet() -> None: ...
+
+for _ in range(2):
+    print(asyncio.run(greet.push()).id)
+"""
+
+
+@pytest.mark.parametrize("url", kinds("jsonfile", "sqlite", "postgres"), indirect=True)
+async def test_a_program_that_never_closes_its_app_ends_and_loses_nothing(url: str) -> None:
+    ran = subprocess.run([sys.executable, "-c", FORGETFUL, url], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    async with App(url) as app:
+        page = await app.expose.list_tasks(TaskFilter())
+    assert {task.id for task in page.tasks} == set(ran.stdout.split())
+    assert len(page.tasks) == 2
 
 
 @pytest.mark.parametrize("options", [{"retry": 3}, {"retry": None}, {"retry": "exponential"}, {"keep_result": "x"}, {"priority": 1.5}])

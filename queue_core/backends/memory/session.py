@@ -39,7 +39,7 @@ class Session:
     def transaction(self) -> Iterator[State]:
         """The store, for one atomic piece of work. Raises NotConnected."""
         if not self._loops.here:
-            raise NotConnected(f"The store {self.location} is not open in this event loop. Call open() first, or use it inside `async with`.")
+            raise NotConnected(f"The store {self.location} is not open in this event loop. Open it first: async with app, or await store.open().")
         with self._state.transaction():
             yield self._state
 

@@ -167,4 +167,4 @@ async def end(connection: Connection) -> None:
 
 def not_open(address: Address) -> NotConnected:
     """What is said of a store that is not open."""
-    return NotConnected(f"The store {address.shown} is not open. Open it first: await store.open().")
+    return NotConnected(f"The store {address.shown} is not open. Open it first: async with app, or await store.open().")

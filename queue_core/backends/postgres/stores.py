@@ -108,7 +108,7 @@ class Stores:
             return self._room
         if self._owner is None and self._room is None:
             raise not_open(self.address)
-        raise NotConnected(f"The store {self.address.shown} is not open in this event loop. Open it here too: await store.open().")
+        raise NotConnected(f"The store {self.address.shown} is not open in this event loop. Open it here too: async with app, or await store.open().")
 
     # --- running ---------------------------------------------------------------------------------------
 

@@ -99,7 +99,7 @@ class Reader:
         except sqlite3.Error as error:
             raise self._explained(error) from error
         except ValueError as error:  # aiosqlite's word for a connection that was closed meanwhile
-            raise NotConnected(f"The store {self._path.name} is closed. Open it first: await store.open().") from error
+            raise NotConnected(f"The store {self._path.name} is closed. Open it first: async with app, or await store.open().") from error
         finally:
             reader.waiting -= 1
 
@@ -110,7 +110,7 @@ class Reader:
 
     def _least_busy(self) -> _Connection:
         if not self._connections:
-            raise NotConnected(f"The store {self._path.name} is closed. Open it first: await store.open().")
+            raise NotConnected(f"The store {self._path.name} is closed. Open it first: async with app, or await store.open().")
         if self._pid != os.getpid():
             raise NotConnected(
                 f"The store {self._path.name} was opened before this process was forked from process {self._pid}. Connect anew in the child."

@@ -109,7 +109,7 @@ class Store:
     def writer(self) -> Writer:
         """The writer. Raises NotConnected while the store is not open in the running event loop."""
         if self._writer is None or not self._loops.here:
-            raise NotConnected(f"The store {self.path.name} is not open in this event loop. Open it first: await store.open().")
+            raise NotConnected(f"The store {self.path.name} is not open in this event loop. Open it first: async with app, or await store.open().")
         return self._writer
 
     @property

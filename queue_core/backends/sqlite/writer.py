@@ -140,7 +140,7 @@ class Writer:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise NotConnected(f"The store {self._path.name} is closed. Open it first: await store.open().")
+            raise NotConnected(f"The store {self._path.name} is closed. Open it first: async with app, or await store.open().")
         if self._pid != os.getpid():
             raise NotConnected(
                 f"The store {self._path.name} was opened before this process was forked from process {self._pid}. "

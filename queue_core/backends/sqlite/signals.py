@@ -9,6 +9,7 @@ from typing import Final
 from queue_core.backends.relational.hub import Hub
 from queue_core.backends.relational.tally import Changes
 from queue_core.backends.sqlite.datagrams import ALL, AVAILABLE, WORK, Interest, Mailbox, Post, folder_of
+from queue_core.backends.sqlite.location import Mode
 from queue_core.expose import ALL_TOPICS, Topic
 
 SLOW_POLL: Final = 0.25
@@ -24,7 +25,8 @@ _QUICK_FOR: Final = 1.0
 class Signals:
     """What the writer of a store tells, and where it goes. All but ``refresh``, ``expect_commit`` and ``close`` run in the writer's thread."""
 
-    def __init__(self, path: Path, hub: Hub, nudge: Callable[[], None]) -> None:
+    def __init__(self, path: Path, hub: Hub, nudge: Callable[[], None], *, mode: Mode = "listen") -> None:
+        self._mode = mode
         self._path = path
         self._hub = hub
         self._nudge = nudge
@@ -42,7 +44,7 @@ class Signals:
     def opened(self, versions: Mapping[Topic, int]) -> None:
         """The store is there; ``versions`` is how often each topic has changed so far."""
         self._seen.update(versions)
-        if AVAILABLE:
+        if AVAILABLE and self._mode == "listen":
             self._folder = folder_of(self._path)
             self._post = Post(self._folder)
         self.refresh()

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from queue_core.backends._rows import Row
 from queue_core.backends.relational.hub import Hub
 from queue_core.backends.relational.transaction import Operation
+from queue_core.backends.sqlite.location import Mode
 from queue_core.backends.sqlite.reader import Reader
 from queue_core.backends.sqlite.schema import Synchronous
 from queue_core.backends.sqlite.sharing import perform
@@ -35,8 +36,9 @@ class Store:
 
     indexes_places = True
 
-    def __init__(self, path: Path, clock: Clock, synchronous: Synchronous, *, create: bool = True) -> None:
+    def __init__(self, path: Path, clock: Clock, synchronous: Synchronous, *, mode: Mode = "listen", create: bool = True) -> None:
         self.path = path
+        self._mode: Mode = mode
         self._create = create
         self.clock = clock
         self._synchronous: Synchronous = synchronous
@@ -65,7 +67,7 @@ class Store:
     def _start(self) -> None:
         if not self._create and not self.path.exists():
             raise StoreMissing(self.path, f"sqlite:///{quote(str(self.path))}")
-        signals = Signals(self.path, self.hub, self._nudge)
+        signals = Signals(self.path, self.hub, self._nudge, mode=self._mode)
         writer = Writer(self.path, self.clock, self._synchronous, signals)
         writer.start()
         self._signals, self._opened_in = signals, os.getpid()

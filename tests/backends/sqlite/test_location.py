@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_core.backends.sqlite.location import path_of
+from queue_core.backends.sqlite.location import mode_of, path_of
 from queue_core.errors import InvalidValue
 from queue_core.expose import connect
 
@@ -38,3 +38,21 @@ async def test_a_file_that_keeps_text_otherwise_than_as_utf_8_is_refused(path: P
     connection.close()
     with pytest.raises(InvalidValue, match="must keep its text as UTF-8, and this file keeps it as UTF-16le"):
         await connect(url).backend.open()
+
+
+@pytest.mark.parametrize(("query", "mode"), [("", "listen"), ("?mode=listen", "listen"), ("?mode=poll", "poll")])
+def test_a_url_may_say_how_processes_hear_of_one_another(tmp_path: Path, query: str, mode: str) -> None:
+    url = f"sqlite:///{tmp_path}/tasks.db{query}"
+    assert (path_of(url).name, mode_of(url)) == ("tasks.db", mode)
+
+
+@pytest.mark.parametrize("mode", ["ro", "", "POLL", "memory"])
+def test_a_mode_that_is_none_is_refused(tmp_path: Path, mode: str) -> None:
+    assert f"mode must be listen, or poll for processes that cannot reach one another's sockets, got {mode!r}." in refused(
+        f"sqlite:///{tmp_path}/tasks.db?mode={mode}"
+    )
+
+
+@pytest.mark.parametrize("query", ["?", "?mode=poll&mode=poll", "?mode=poll&schema=a", "?mode=poll#1", "?synchronous=normal"])
+def test_a_setting_that_a_store_in_a_file_does_not_have_is_refused(tmp_path: Path, query: str) -> None:
+    assert "must have no setting but ?mode=poll, and that once" in refused(f"sqlite:///{tmp_path}/tasks.db{query}")

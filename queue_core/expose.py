@@ -29,7 +29,7 @@ from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.limits import Limits
 from queue_core.logs import LogEntry
 from queue_core.outage import Outage
-from queue_core.schemes import factory_of, known_schemes, register_backend
+from queue_core.schemes import connected_by, factory_of, known_schemes, register_backend
 from queue_core.status import DELETABLE, FINAL, KILLABLE, LEASED, RESCHEDULABLE, RETRYABLE, WAITING, KillReason, Status
 from queue_core.task import ARGS_HEAD, Attempt, AttemptOutcome, ErrorInfo, NewTask, Pushed, Task, TaskChange, TaskSummary
 from queue_core.worker_info import WorkerInfo, WorkerState
@@ -631,7 +631,7 @@ def connect(url: str, *, create: bool = True, codecs: Mapping[str, Codec] = CODE
     if factory is None:
         known = ", ".join(f"{name}://" for name in known_schemes())
         raise UnknownScheme(f"The store URL must start with one of {known}, got {without_password(str(url))!r}. A SQLite file is sqlite:///tasks.db.")
-    connected = factory(url, create=create, codecs=codecs, **options)
+    connected = connected_by(factory, scheme, url, create=create, codecs=codecs, **options)
     if not isinstance(connected, Connected):
         raise InvalidValue(f"The backend of {scheme}:// must return a Connected, got {type(connected).__name__}.")
     return connected

@@ -1,6 +1,7 @@
 """Which backend serves the URLs of which scheme: those that come with Prinia, those that a program registers, and those of installed packages."""
 
 import importlib
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -51,6 +52,18 @@ def factory_of(scheme: str) -> Factory | None:
         factory: Factory = getattr(importlib.import_module(module), function)
         return factory
     return _registered.get(scheme) or _installed(scheme)
+
+
+def connected_by(factory: Factory, scheme: str, url: str, **options: Any) -> Any:
+    """What ``factory`` makes of ``url``. Raises InvalidValue when it cannot be called like that."""
+    try:
+        inspect.signature(factory).bind(url, **options)
+    except TypeError as error:
+        name, given = getattr(factory, "__name__", "the factory"), ", ".join(["url", *(f"{option}=…" for option in options)])
+        raise InvalidValue(f"The backend of {scheme}:// is called as {name}({given}), and cannot be: {error}.") from error
+    except ValueError:
+        pass  # it is written in C, and says nothing of its parameters
+    return factory(url, **options)
 
 
 def known_schemes() -> list[str]:

@@ -133,6 +133,24 @@ def test_without_a_store_it_says_how_to_name_one(tmp_path: Path) -> None:
     assert "Say which store to test: --prinia-store URL" in ran.stdout + ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("store", "sentence"),
+    [
+        ("book://here", "No backend serves book:// here. Install the package that offers it"),
+        ("nowhere:url", "names a module that cannot be imported: No module named 'nowhere'. Install it, or set PYTHONPATH."),
+        ("shelf:nothing", "--prinia-store shelf:nothing is no function. Say which store to test"),
+        ("shelf", "--prinia-store shelf is no function. Say which store to test"),
+        (":url", "names a module that cannot be imported"),
+    ],
+)
+def test_a_store_that_is_not_there_is_said_once_and_before_anything_runs(tmp_path: Path, store: str, sentence: str) -> None:
+    ran = suite(tmp_path, BACKEND, "--prinia-store", store)
+    said = ran.stdout + ran.stderr
+    assert sentence in said
+    assert "Traceback" not in said
+    assert " passed" not in said
+
+
 def test_a_pytest_that_does_not_run_it_does_not_import_it(tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text("import sys\ndef test_own():\n    assert 'queue_core' not in sys.modules\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:prinia", "-p", "board.pytest_plugin", "test_own.py"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from queue_core.conformance.fixtures import MARKER, _parts, another, clock, connected
+from queue_core.schemes import factory_of
 
 HOW = "Say which store to test: --prinia-store URL, where {folder} stands for an empty folder, or module:function from that folder to a URL."
 
@@ -15,8 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let tests be plain async functions, whatever the settings of whoever runs them. Raises UsageError where no store is named."""
     config.option.asyncio_mode = "auto"
     config.addinivalue_line("markers", MARKER)
-    if not _named(config):
-        raise pytest.UsageError(HOW)
+    _check(_named(config))
 
 
 @pytest.fixture
@@ -25,9 +25,28 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     given = _named(request.config)
     if "://" in given:
         return given.replace("{folder}", str(tmp_path))
+    return str(_function(given)(tmp_path))
+
+
+def _check(given: str) -> None:
+    """Raise UsageError for what names no store, once and before anything runs."""
+    scheme, is_url, _ = given.partition("://")
+    if not given:
+        raise pytest.UsageError(HOW)
+    if is_url and factory_of(scheme) is None:
+        raise pytest.UsageError(
+            f"No backend serves {scheme}:// here. Install the package that offers it, or give --prinia-store a module:function that registers it."
+        )
+    if not is_url and not callable(_function(given)):
+        raise pytest.UsageError(f"--prinia-store {given} is no function. {HOW}")
+
+
+def _function(given: str) -> Any:
     module, _, function = given.partition(":")
-    factory: Any = getattr(importlib.import_module(module), function)
-    return str(factory(tmp_path))
+    try:
+        return getattr(importlib.import_module(module), function, None)
+    except (ImportError, ValueError) as error:
+        raise pytest.UsageError(f"--prinia-store {given} names a module that cannot be imported: {error}. Install it, or set PYTHONPATH.") from error
 
 
 def _named(config: pytest.Config) -> str:

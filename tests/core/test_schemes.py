@@ -160,3 +160,27 @@ def test_our_own_schemes_cost_no_search_through_what_is_installed(tmp_path: Path
     code = "import sys; from queue_core import App; App('sqlite:///tasks.db'); print('importlib.metadata' in sys.modules)"
     asked = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert asked.stdout == "False\n", asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("factory", "sentence"),
+    [
+        (lambda url: None, r"is called as <lambda>\(url, create=…, codecs=…\), and cannot be: got an unexpected keyword argument 'create'\."),
+        (lambda: None, r"and cannot be: too many positional arguments\."),
+        (lambda url, size, **options: None, r"and cannot be: missing a required argument: 'size'\."),
+    ],
+)
+def test_a_backend_that_cannot_be_called_as_it_is_says_how_it_is_called(factory: Any, sentence: str) -> None:
+    register_backend("mine", factory)
+    with pytest.raises(InvalidValue, match=r"The backend of mine:// .*" + sentence):
+        connect("mine://here")
+
+
+def test_an_option_that_a_backend_does_not_know_is_named() -> None:
+    def mine(url: str, *, create: bool, codecs: Any) -> Connected:
+        return memory.connect("memory://")
+
+    register_backend("mine", mine)
+    assert connect("mine://").expose.kind == "Memory"
+    with pytest.raises(InvalidValue, match="unexpected keyword argument 'colour'"):
+        App("mine://", colour="red")

@@ -81,6 +81,7 @@ class _Items:
                 raise InvalidValue(f"A pipe cannot set {option}, which would be the same for every item. Pass id_of= instead.")
         definition.using(**options)  # raises for unknown options before anything is read
         self.name: Final = name
+        self._prefix: Final = name.replace("%", "%25").replace(":", "%3A")  # so that no two names and ids make the same key
         self._definition, self._options = definition, options
         self._id_of, self._arguments = id_of, arguments
 
@@ -91,7 +92,7 @@ class _Items:
             metadata |= {"schedule": self.name, "tick": item.at.isoformat()}
         id = self._id(item)
         if id is not None:
-            options["key"] = f"{self.name}:{id}"
+            options["key"] = f"{self._prefix}:{id}"
             metadata |= {"source": self.name, "source_id": id}
         if metadata:
             options["metadata"] = metadata
@@ -107,11 +108,11 @@ class _Items:
 
     def _given(self, item: Any) -> Mapping[str, Any]:
         if self._arguments is not None:
-            return self._arguments(item)
+            return self._mapping(self._arguments(item))
         if isinstance(item, Tick):
             return {}
         if isinstance(item, Mapping):
-            return cast("Mapping[str, Any]", item)
+            return self._mapping(item)
         parameters = self._definition.handler.parameters.stored
         if len(parameters) != 1:
             raise InvalidValue(
@@ -119,6 +120,11 @@ class _Items:
                 f"got {item!r:.200}. Pass arguments= to make one of it."
             )
         return {parameters[0].name: item}
+
+    def _mapping(self, given: object) -> Mapping[str, Any]:
+        if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+            raise InvalidValue(f"The arguments of {self._definition.name} must be a mapping of their names to values, got {given!r:.200}.")
+        return cast("Mapping[str, Any]", given)
 
 
 class _Pusher:

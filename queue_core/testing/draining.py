@@ -1,6 +1,7 @@
 """Running what is due."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -40,11 +41,11 @@ async def drain(
     if limit is not None and limit < 1:
         raise InvalidValue(f"limit must be at least 1, got {limit}. Leave it out to run everything that is due.")
     await app.open()
-    drained = Drained(limit)
+    drained, deadline = Drained(limit), time.monotonic() + timeout
     served: list[str] = []
     while drained.left != 0 and served != (wanted := list(queues) if queues is not None else await _queues(app)):
         served = wanted  # tasks may push into queues that nobody named before
-        await _run_what_is_due(app, served, drained, timeout, concurrency)
+        await _run_what_is_due(app, served, drained, timeout, deadline, concurrency)
     return await fetched(app, list(drained.ran))
 
 
@@ -88,10 +89,10 @@ class Drained:
             self.idle.ring()
 
 
-async def _run_what_is_due(app: App, queues: list[str], drained: Drained, timeout: float, concurrency: int) -> None:
+async def _run_what_is_due(app: App, queues: list[str], drained: Drained, timeout: float, deadline: float, concurrency: int) -> None:
     worker = app.worker(queues=queues, concurrency=concurrency, max_tasks=drained.left, on_event=drained.note, shutdown_timeout=timeout)
     working = asyncio.ensure_future(worker.run())
-    resting = asyncio.ensure_future(drained.idle.wait(timeout))
+    resting = asyncio.ensure_future(drained.idle.wait(max(0.0, deadline - time.monotonic())))
     try:
         await asyncio.wait([working, resting], return_when=asyncio.FIRST_COMPLETED)
     finally:

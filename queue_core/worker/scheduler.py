@@ -1,5 +1,6 @@
 """What every worker does for schedules: it pushes their tasks when they are due, whoever declared them."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from queue_core.worker.loop import Loop, Report
 
 AT_ONCE: Final = 100
 """How many schedules one look brings, beside those that cannot be fired here."""
+TOGETHER: Final = 5
+"""How many of them are fired at the same time."""
 SOONEST: Final = 0.001
 """Seconds to wait at least for what is not due yet, however soon it is."""
 _log = logging.getLogger("prinia.worker")
@@ -77,18 +80,27 @@ class Scheduler:
         limit = AT_ONCE + len(self._unfit)
         found = await self._backend.due_schedules(limit=limit)
         unfit: dict[str, int] = {}
-        for due in found.due:
-            try:
-                await self._fire(due, found)
-            except StoreUnavailable:
-                raise
-            except Exception as error:  # whatever is wrong with it, others are due as well
-                unfit[due.entry.name] = due.version
-                self._tell(due, error)
+        for start in range(0, len(found.due), TOGETHER):
+            some = found.due[start : start + TOGETHER]
+            answers = await asyncio.gather(*(self._fired(due, found) for due in some))
+            for due, error in zip(some, answers, strict=True):
+                if error is not None:
+                    unfit[due.entry.name] = due.version
+                    self._tell(due, error)
         self._unfit = unfit
         if len(found.due) > len(unfit) or len(found.due) >= limit:
             return 0.0
         return self._every if found.next_in is None else min(max(found.next_in, SOONEST), self._every)
+
+    async def _fired(self, due: DueSchedule, found: DueSchedules) -> Exception | None:
+        """Fire one; what is wrong with it, for others are due as well. Raises StoreUnavailable."""
+        try:
+            await self._fire(due, found)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            return error
+        return None
 
     async def _fire(self, due: DueSchedule, found: DueSchedules) -> None:
         schedule = due.entry.schedule()

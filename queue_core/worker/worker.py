@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from queue_core.backend import Backend, Capabilities, Retention
 from queue_core.codec import CODECS, Codec
@@ -37,6 +37,8 @@ from queue_core.worker.side_work import SideWork
 from queue_core.worker.supplies import Supplies
 
 T = TypeVar("T")
+DECLARED_AT_ONCE: Final = 100
+"""How many schedules are stored in one call, so that none takes long, however many an app has."""
 _log = logging.getLogger("prinia.worker")
 
 
@@ -407,8 +409,8 @@ class Worker:
         """Store what the app declares: when it starts, and not when it registers anew, for another version of the app may have started since."""
         for queue, limits in self._limits.items():
             await self._backend.declare(queue, limits)
-        if self._schedules:
-            await self._backend.declare_schedules(self._schedules)
+        for start in range(0, len(self._schedules), DECLARED_AT_ONCE):
+            await self._backend.declare_schedules(self._schedules[start : start + DECLARED_AT_ONCE])
 
     async def _close(self, executor: Executor) -> None:
         self._phase = Phase.STOPPING

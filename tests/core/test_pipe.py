@@ -70,6 +70,18 @@ async def test_two_pipes_from_one_source_make_one_task_of_each_item(stored_app: 
     assert len(await stored(stored_app)) == 5
 
 
+async def test_names_and_ids_with_colons_make_no_key_twice(stored_app: App, work: Any) -> None:
+    assert await pipe(coming(ROWS[:1]), work, id_of=lambda _: "b:c", name="a") == 1
+    assert await pipe(coming(ROWS[1:2]), work, id_of=lambda _: "c", name="a:b") == 1
+    assert await pipe(coming(ROWS[2:3]), work, id_of=lambda _: "c", name="a%3Ab") == 1
+    assert await pipe(coming(ROWS[1:2]), work, id_of=lambda _: "c", name="a:b") == 0
+
+
+async def test_an_id_that_comes_twice_at_once_makes_one_task(stored_app: App, work: Any) -> None:
+    assert await pipe([ROWS[0], ROWS[0], ROWS[1]], work, id_of=number_of) == 2
+    assert len(await stored(stored_app)) == 2
+
+
 async def test_without_an_id_every_item_is_a_new_task(stored_app: App, work: Any) -> None:
     assert [await pipe(ROWS, work), await pipe(ROWS, work)] == [5, 5]
     assert {task.key for task in await stored(stored_app)} == {None}
@@ -152,6 +164,15 @@ async def test_an_item_that_does_not_fit_ends_the_pipe_and_what_came_before_is_s
     with pytest.raises(InvalidValue, match="number must be int"):
         await pipe(coming([*ROWS[:2], {"number": "x", "text": ""}, *ROWS[2:]]), work)
     assert len(await stored(stored_app)) == 2
+
+
+@pytest.mark.parametrize("arguments", [lambda _: None, lambda _: {1: "one"}, lambda _: [("number", 1)]])
+async def test_arguments_that_are_no_mapping_of_names_are_refused(stored_app: App, work: Any, arguments: Any) -> None:
+    with pytest.raises(InvalidValue, match="The arguments of work must be a mapping of their names to values"):
+        await pipe(coming(ROWS), work, arguments=arguments)
+    with pytest.raises(InvalidValue, match="The arguments of work must be a mapping of their names to values"):
+        await pipe([{1: "one"}], work)
+    assert await stored(stored_app) == []
 
 
 async def test_a_source_is_closed_when_its_pipe_ends(stored_app: App, work: Any) -> None:

@@ -170,6 +170,23 @@ async def test_drain_runs_the_tasks_of_however_many_schedules_are_due(wound: App
     assert len(await drain(wound)) == 250
 
 
+async def test_a_worker_stores_however_many_schedules_in_calls_of_bounded_size(wound: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = reporting(wound)
+    for number in range(250):
+        wound.schedule(Every(minutes=10), report, name=f"number {number}", arguments={"kind": "a"})
+    sizes: list[int] = []
+    declare = wound.backend.declare_schedules
+
+    async def counting(schedules: Any) -> None:
+        sizes.append(len(schedules))
+        await declare(schedules)
+
+    monkeypatch.setattr(wound.backend, "declare_schedules", counting)
+    async with wound.running():
+        assert len(await wound.expose.list_schedules()) == 250
+    assert max(sizes) <= 100
+
+
 async def test_a_worker_that_registers_anew_does_not_bring_back_an_older_declaration(wound: App, url: str, clock: HandWoundClock) -> None:
     wound.schedule(Every(minutes=10), reporting(wound), name="changing", arguments={"kind": "old"})
     async with wound.running(lease_ttl=60, heartbeat_every=0.01) as old, App(url, clock=clock) as newer:

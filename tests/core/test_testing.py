@@ -27,6 +27,7 @@ from queue_core import (
 from queue_core.errors import HandlerReturnedFalse
 from queue_core.middleware import Call, Next
 from queue_core.testing import assert_pushed, drain, eager, pushed, run_inline
+from tests.core.steps import PATIENCE
 
 
 async def test_drain_runs_what_is_due_and_what_that_pushes(stored_app: App) -> None:
@@ -72,6 +73,17 @@ async def test_drain_gives_up_on_tasks_that_push_one_another_for_ever(app: App) 
     await again.push()
     with pytest.raises(ResultTimeout, match=r"After 0\.1 s tasks are still running or due"):
         await drain(app, timeout=0.1)
+
+
+async def test_drain_gives_up_on_tasks_that_push_one_another_into_ever_new_queues(app: App) -> None:
+    @app.task
+    async def hop(n: int) -> None:
+        await hop.using(queue=f"queue-{n + 1}").push(n + 1)
+
+    await hop.push(0)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(ResultTimeout, match="Do they push one another for ever"):
+            await drain(app, timeout=0.5)
 
 
 async def test_a_task_runs_inline_with_the_checks_of_a_push(app: App) -> None:

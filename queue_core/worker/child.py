@@ -30,6 +30,8 @@ class Request:
     module: str
     qualname: str
     arguments: dict[str, Any]
+    call: int
+    """Tells it from other calls of this worker."""
     capture: int | None = None
     """The level from which on to send what it logs; None: not at all."""
 
@@ -120,14 +122,15 @@ class Uplink:
     """Set in the child; None in the worker, where the object is made."""
     turn = threading.RLock()
     """Held to talk: a function may start threads. The same thread may enter again, as when a clean-up logs at any point."""
-    calling = False
-    """Whether a call is being made; what a thread says after it is not about the next one."""
+    calling: int | None = None
+    """The call that is being made; what a thread of an earlier one says is not about it."""
     ending = None
     """Unknown: a child is ended from outside."""
     repeatable = False
     """That is for middleware to ask, which stays in the worker."""
 
-    def __init__(self, remaining: float | None, checkpoint: Any) -> None:
+    def __init__(self, call: int, remaining: float | None, checkpoint: Any) -> None:
+        self._call = call
         self._checkpoint = checkpoint
         self._deadline = None if remaining is None else time.time() + remaining
         self.extensions: dict[type, Any] = {}
@@ -145,7 +148,7 @@ class Uplink:
     def checkpoint(self, value: Any) -> Awaitable[bool]:
         """Pass it on, and wait for the answer. Raises what storing it raised."""
         with Uplink.turn:
-            kept = self._ask(Checkpoint(value))
+            kept = self._ask(Checkpoint(value)) if Uplink.calling == self._call else Kept(False)
         if kept.error is not None:
             raise kept.error
         self._checkpoint = value if kept.held else self._checkpoint
@@ -169,16 +172,17 @@ class Uplink:
             work.close()
         raise WorkerStateError("A task in a child process has no event loop, so nothing can go on beside it. Push a task for what is to follow.")
 
-    @staticmethod
-    def _send(message: Progress | Steer | Emit | Logged) -> None:
+    def _send(self, message: Progress | Steer | Emit) -> None:
         with Uplink.turn:
-            if Uplink.connection is not None and Uplink.calling:
+            if Uplink.connection is not None and Uplink.calling == self._call:
                 Uplink.connection.send(message)
 
     @staticmethod
     def hear(record: logging.LogRecord) -> None:
-        """Pass on what is logged."""
-        Uplink._send(Logged(said(record)))
+        """Pass on what is logged, in whichever thread."""
+        with Uplink.turn:
+            if Uplink.connection is not None and Uplink.calling is not None:
+                Uplink.connection.send(Logged(said(record)))
 
     def _ask(self, message: Checkpoint) -> Kept:
         assert Uplink.connection is not None
@@ -191,13 +195,13 @@ class Uplink:
 _tap = Tap(Uplink.hear)
 
 
-def portable(value: Any) -> Any:
+def portable(value: Any, call: int) -> Any:
     """An argument as it can travel into a child: a context is cut off from its worker."""
     match value:
         case WorkerContext():
-            return replace(value, hooks=Uplink(value.remaining, value.hooks.last_checkpoint()))
+            return replace(value, hooks=Uplink(call, value.remaining, value.hooks.last_checkpoint()))
         case inject.Progress(context):
-            return inject.Progress(portable(context))
+            return inject.Progress(portable(context, call))
         case _:
             return value
 
@@ -220,7 +224,7 @@ def serve(connection: "Connection[Any, Any]") -> None:
 
 
 def _make(request: Request) -> Reply:
-    Uplink.calling = True
+    Uplink.calling = request.call
     try:
         with _tap.open(request.capture):
             return Returned(_find(request)(**request.arguments))
@@ -228,7 +232,7 @@ def _make(request: Request) -> Reply:
         return Raised(_picklable(error), error_info(error))
     finally:
         with Uplink.turn:
-            Uplink.calling = False
+            Uplink.calling = None
 
 
 def _find(request: Request) -> Callable[..., Any]:

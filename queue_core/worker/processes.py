@@ -1,5 +1,6 @@
 """Runs CPU-bound functions in child processes, one task per child at a time. A child that dies takes nobody with it."""
 
+import itertools
 import multiprocessing
 import threading
 from collections.abc import Awaitable, Mapping
@@ -19,6 +20,7 @@ from queue_core.worker.tracebacks import remember
 
 TERM_GRACE: Final = 2.0
 """Seconds between asking a child to end and ending it."""
+_numbers = itertools.count(1)
 
 
 class Listener(Protocol):
@@ -184,9 +186,10 @@ class _Conversation:
 
     def _ask(self, connection: "Connection[Any, Any]") -> None:
         function = self.handler.function
-        arguments = {name: child.portable(value) for name, value in self.arguments.items()}
+        call = next(_numbers)
+        arguments = {name: child.portable(value, call) for name, value in self.arguments.items()}
         try:
-            connection.send(child.Request(function.__module__, function.__qualname__, arguments, self.listener.capture))
+            connection.send(child.Request(function.__module__, function.__qualname__, arguments, call, self.listener.capture))
         except (TypeError, AttributeError, ValueError, PicklingError) as error:
             raise InvalidValue(f"{self.handler.name} runs in another process, so its arguments must be picklable: {error}.") from error
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from queue_core import INJECTED, App, DecodeError, InvalidValue, Retry, Status, WorkerContext
 from queue_core.errors import EncodeError
+from queue_core.events import Custom, Event
 from queue_core.testing import run_inline
-from tests.core.steps import PATIENCE, working
+from tests.core.steps import PATIENCE, becomes, working
 
 AT_ONCE = Retry(backoff="constant", min=0, max=0, jitter=0)
 
@@ -33,6 +35,40 @@ def in_a_child(folder: str, ctx: WorkerContext = INJECTED) -> list[object]:
     if ctx.attempt == 1:
         os._exit(3)
     return [before.page if before else None, ctx.last_checkpoint(Place).page]  # type: ignore[union-attr]  # just kept
+
+
+go = threading.Event()
+left: list[threading.Thread] = []
+
+
+@children.task(executor="process", max_attempts=1)
+def leaves_a_thread(ctx: WorkerContext = INJECTED) -> None:
+    """Returns, while a thread of it goes on."""
+    left.append(threading.Thread(target=speak_late, args=(ctx,), daemon=True))
+    left[0].start()
+
+
+def speak_late(ctx: WorkerContext) -> None:
+    go.wait(PATIENCE)
+    ctx.progress(0.9, "late")
+    ctx.emit("late")
+    ctx.checkpoint("late")
+
+
+@children.task(executor="process", max_attempts=1)
+def comes_after(ctx: WorkerContext = INJECTED) -> None:
+    """Runs in the same child, and keeps what is kept by failing."""
+    go.set()
+    left[0].join(PATIENCE)
+    raise ValueError("the end")
+
+
+async def test_a_thread_that_outlives_its_task_in_a_child_says_nothing_about_the_next_one() -> None:
+    emitted: list[Event] = []
+    async with children, working(children, concurrency=1, on_event=lambda event: emitted.append(event) if isinstance(event, Custom) else None):
+        await (await leaves_a_thread.push()).result(timeout=PATIENCE)
+        task = await becomes(await comes_after.push(), Status.KILLED)
+    assert (task.error, task.progress, task.checkpoint, emitted) == ("ValueError: the end", None, None, [])
 
 
 async def test_an_attempt_goes_on_from_where_the_last_one_was(stored_app: App) -> None:

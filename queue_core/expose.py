@@ -26,7 +26,7 @@ from queue_core.errors import (
 )
 from queue_core.histogram import Histogram, merge, percentile
 from queue_core.ids import BootId, QueueName, TaskId
-from queue_core.limits import Limits
+from queue_core.limits import Limits, Rate
 from queue_core.logs import LogEntry
 from queue_core.outage import Outage
 from queue_core.schemes import connected_by, factory_of, known_schemes, register_backend
@@ -171,6 +171,24 @@ class QueueInfo:
     """Their concurrency together."""
     limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     """What its workers keep to, as it was declared last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What is under way in the queue and the group of a task that their limits count. Without a rate, or a group, nothing counts."""
+
+    starts: int = 0
+    """How many tasks of its queue started in the time that the queue's rate looks back."""
+    again_at: datetime | None = None
+    """When the first of these will count no more."""
+    group_held: int = 0
+    """How many tasks of its group workers hold."""
+    group_starts: int = 0
+    """How many tasks of its group started in the time that the rate of groups looks back."""
+    group_again_at: datetime | None = None
+    """When the first of these will count no more."""
+    group_first: TaskId | None = None
+    """The task of its group that was pushed first, of those that have not ended: in an ordered group, whose turn it is."""
 
 
 COUNT_CAP: Final = 10_001
@@ -438,6 +456,10 @@ class FetchById(Protocol):
         """The attempts of a task, oldest first: the kept history, then the running or successful one. At most the latest 100."""
         ...
 
+    async def room(self, id: TaskId) -> Room:
+        """What the limits of its queue and its group count just now, for a task that may wait for them. Nothing for one that is not stored."""
+        ...
+
 
 class ListLogs(Protocol):
     """Reading what handlers logged."""
@@ -673,6 +695,7 @@ __all__ = [
     "IllegalTransition",
     "InvalidValue",
     "KillReason",
+    "Limits",
     "ListAllTasks",
     "ListLogs",
     "ListQueues",
@@ -693,7 +716,9 @@ __all__ = [
     "Pushed",
     "QueueInfo",
     "QueueName",
+    "Rate",
     "Report",
+    "Room",
     "ScheduleDetail",
     "ScheduleInfo",
     "Skipped",

@@ -189,6 +189,8 @@ def _optional_facts(ask: Ask, task: Task) -> list[Fact]:
         facts.append(_fact("Backoff", f"{task.retry.backoff}, {task.retry.min:g} s to {task.retry.max:g} s"))
     if task.key:
         facts.append(_fact("Key", task.key, code=True))
+    if task.group:
+        facts.append(_fact("Group", task.group, code=True))
     if task.expires_at:
         facts.append(Fact(label="Expires", text=None, at=task.expires_at, seconds=None, href=None, code=False))
     if task.worker:

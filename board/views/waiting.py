@@ -6,7 +6,7 @@ from board.contexts import Reason
 from board.filters import plural, visible
 from board.screen import Ask
 from board.views.rows import Crew
-from queue_core.expose import COUNT_CAP, QueueInfo, Status, Task
+from queue_core.expose import COUNT_CAP, Limits, QueueInfo, Rate, Room, Status, Task
 
 
 async def reasons(ask: Ask, task: Task, crew: Crew) -> tuple[Reason, ...]:
@@ -16,7 +16,7 @@ async def reasons(ask: Ask, task: Task, crew: Crew) -> tuple[Reason, ...]:
     if task.status not in (Status.PENDING, Status.FAILED):
         return ()
     queue = await ask.store.fetch_queue(task.queue)
-    checks = [_due(task, crew), _paused(ask, queue), *_workers(ask, task, crew), *_line(ask, task, queue, crew)]
+    checks = [_due(task, crew), _paused(ask, queue), *_workers(ask, task, crew), *await _limits(ask, task, queue), *_line(ask, task, queue, crew)]
     return tuple(sorted(checks, key=lambda reason: not reason.holds))
 
 
@@ -51,6 +51,49 @@ def _workers(ask: Ask, task: Task, crew: Crew) -> list[Reason]:
     slots, running = sum(worker.concurrency for worker in able), sum(worker.running for worker in able)
     busy = f"{running} of {plural(slots, 'slot')} of the workers that can run it are busy."
     return [_yes(busy, href=ask.urls.workers()) if running >= slots else _no(busy)]
+
+
+async def _limits(ask: Ask, task: Task, queue: QueueInfo | None) -> list[Reason]:
+    """Whether the limits of its queue, or of its group, have room."""
+    if queue is None or queue.limits.is_none:
+        return []
+    room = await ask.store.room(task.id)
+    return [*_limits_of_queue(ask, queue, room), *(_limits_of_group(ask, task, queue.limits, room) if task.group is not None else [])]
+
+
+def _limits_of_queue(ask: Ask, queue: QueueInfo, room: Room) -> list[Reason]:
+    href = ask.urls.queue(queue.name)
+    held = queue.counts.queued + queue.counts.running
+    return [
+        *_limit("its queue", held, queue.limits.concurrency, href),
+        *_rate("its queue", room.starts, queue.limits.rate, room.again_at, href),
+    ]
+
+
+def _limits_of_group(ask: Ask, task: Task, limits: Limits, room: Room) -> list[Reason]:
+    group = f"its group {visible(task.group or '')}"
+    found = _rate(group, room.group_starts, limits.group_rate, room.group_again_at, None)
+    if not limits.ordered:
+        return [*_limit(group, room.group_held, limits.group_concurrency, None), *found]
+    if room.group_first in {task.id, None}:
+        return [_no(f"It is the first of {group}, whose tasks run in order."), *found]
+    return [_yes(f"The tasks of {group} run in order, and an earlier one has not ended.", href=ask.urls.task(room.group_first)), *found]
+
+
+def _limit(what: str, held: int, most: int | None, href: str | None) -> list[Reason]:
+    if most is None:
+        return []
+    text = f"Of {what} {held:,} {'is' if held == 1 else 'are'} under way, and at most {most:,} may be at once."
+    return [_yes(text, href=href) if held >= most else _no(text)]
+
+
+def _rate(what: str, starts: int, rate: Rate | None, again_at: datetime | None, href: str | None) -> list[Reason]:
+    if rate is None:
+        return []
+    text = f"Of {what} {starts:,} started within {rate.per:g} s, and at most {rate.n:,} may."
+    if starts < rate.n:
+        return [_no(text)]
+    return [_yes(f"{text} The next may start when the first of them is so long ago.", at=again_at, href=href)]
 
 
 def _line(ask: Ask, task: Task, queue: QueueInfo | None, crew: Crew) -> list[Reason]:

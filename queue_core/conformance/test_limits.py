@@ -28,8 +28,8 @@ from queue_core.conformance.helpers import (
     status_of,
     watching,
 )
-from queue_core.expose import Connected
-from queue_core.ids import BootId, QueueName
+from queue_core.expose import Connected, Room
+from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.limits import Limits, Rate
 from queue_core.outcome import Deferred, Errored
 from queue_core.status import Status
@@ -410,6 +410,18 @@ async def test_a_rate_lets_so_many_of_each_group_start_in_any_time(connected: Co
     assert len(await until_nothing_is_due(connected, boot)) == 2
 
 
+@pytest.mark.parametrize("limits", [{"rate": Rate(1, per=10)}, {"group_rate": Rate(1, per=10)}], ids=str)
+async def test_a_claim_that_used_up_a_rate_says_when_the_next_may_start(connected: Connected, limits: Any) -> None:
+    await declare(connected, **limits)
+    await push_group(connected, "a", 2)
+    boot = await registered(connected)
+    claims = await ask(connected, boot, start=10)
+    assert len(claims.tasks) == 1
+    if claims.next_due == 0:
+        claims = await ask(connected, boot)
+    assert (claims.tasks, claims.next_due) == ([], 10) or claims.next_due == 10
+
+
 async def test_attempts_that_are_made_again_count_as_starts(connected: Connected, clock: HandWoundClock) -> None:
     await declare(connected, group_rate=Rate(2, per=10))
     await push_group(connected, "a", 1)
@@ -623,3 +635,45 @@ async def test_a_group_with_much_room_fills_it(connected: Connected) -> None:
     urgent = await push_one(connected, group="a", priority=1)
     assert ids(await taken(connected, boot, limit=1)) == [urgent.id]
     assert len(await until_nothing_is_due(connected, boot)) == 1_200 - 401
+
+
+# --- what is shown of it ---------------------------------------------------------------------------------------------
+
+
+async def test_the_room_in_a_queue_and_a_group_is_told(connected: Connected, clock: HandWoundClock) -> None:
+    await declare(connected, rate=Rate(5, per=100), group_rate=Rate(2, per=10))
+    tasks = await push_group(connected, "a", 3)
+    boot = await registered(connected)
+    first_at = clock.now()
+    await taken(connected, boot, limit=1)
+    clock.advance(1)
+    await taken(connected, boot, limit=1)
+    assert await connected.expose.room(tasks[2].id) == Room(
+        starts=2,
+        again_at=first_at + timedelta(seconds=100),
+        group_held=2,
+        group_starts=2,
+        group_again_at=first_at + timedelta(seconds=10),
+        group_first=tasks[0].id,
+    )
+    clock.advance(9)
+    assert (await connected.expose.room(tasks[2].id)).group_starts == 1
+
+
+async def test_the_first_of_a_group_is_told_wherever_it_stands(connected: Connected) -> None:
+    scheduled, waiting, later = [await push_one(connected, group="a", run_after=delay) for delay in (60, 0, 0)]
+    [held] = await claim(connected, await registered(connected), limit=1)
+    assert held.id == waiting.id
+    await push_one(connected, group="b")
+    await push_one(connected)
+    assert (await connected.expose.room(later.id)).group_first == scheduled.id
+    await connected.expose.kill([scheduled.id], actor=ME)
+    assert (await connected.expose.room(later.id)).group_first == held.id
+    await connected.expose.kill([held.id], actor=ME)
+    assert await connected.expose.room(later.id) == Room(group_first=later.id)
+
+
+async def test_without_limits_groups_or_a_task_there_is_nothing_to_tell(connected: Connected) -> None:
+    task = await push_one(connected)
+    await taken(connected, await registered(connected))
+    assert await connected.expose.room(task.id) == await connected.expose.room(TaskId("unknown")) == Room()

@@ -20,8 +20,8 @@ from board.cli import make_parser
 from board.filters import dom_id
 from board.urls import segment
 from board.views.timeline import phases
-from queue_core.conformance.helpers import registered
-from queue_core.expose import Actor, Connected, InvalidValue, Status, StoreUnavailable, WorkerState
+from queue_core.conformance.helpers import registered, registration
+from queue_core.expose import Actor, Connected, InvalidValue, Limits, QueueName, Rate, Status, StoreUnavailable, WorkerState
 from queue_core.logs import LogLine
 from tests.board.helpers import BOOM, HTMX, client_of, eventually, fetch, ids_in, post, push, reading, task_in
 
@@ -249,6 +249,31 @@ async def test_a_task_says_why_it_waits(client: httpx2.AsyncClient, connected: C
     assert "It is scheduled for later." in page
     assert "Its queue is paused by ana" in page and "maintenance" in page
     assert "No live worker serves queue default." in page
+
+
+async def test_a_task_that_limits_hold_back_says_which(client: httpx2.AsyncClient, connected: Connected) -> None:
+    limits = Limits(concurrency=1, rate=Rate(1, per=60), group_concurrency=1, group_rate=Rate(3, per=60))
+    await connected.backend.declare(QueueName("default"), limits)
+    first, second = await push(connected, group="ada & co"), await push(connected, group="ada & co")
+    page = (await client.get(f"/tasks/{second.id}")).text
+    assert "Of its queue 0 are under way, and at most 1 may be at once." in page
+    worker = registration()
+    await connected.backend.register(worker)
+    await connected.backend.claim(worker.boot, [QueueName("default")], names=None, limit=1, start=1)
+    page = (await client.get(f"/tasks/{second.id}")).text
+    reasons = [sentence for sentence in re.findall(r'<li data-status="warn">.*?</li>', page, re.DOTALL) if "Of its" in sentence]
+    assert ["queue 1 is under way" in reasons[0], "queue 1 started within 60 s" in reasons[1], "group ada &amp; co 1 is" in reasons[2]] == [True] * 3
+    assert "Of its group ada &amp; co 1 started within 60 s, and at most 3 may." in page and len(reasons) == 3
+    assert ">Group<" in page
+    assert first.id != second.id
+
+
+async def test_a_task_of_an_ordered_group_says_behind_which_it_is(client: httpx2.AsyncClient, connected: Connected) -> None:
+    await connected.backend.declare(QueueName("default"), Limits(ordered=True))
+    first, second = await push(connected, group="a", run_after=600.0), await push(connected, group="a")
+    page = (await client.get(f"/tasks/{second.id}")).text
+    assert f'<a href="/tasks/{first.id}">The tasks of its group a run in order, and an earlier one has not ended.</a>' in page
+    assert "It is the first of its group a, whose tasks run in order." in (await client.get(f"/tasks/{first.id}")).text
 
 
 async def test_a_queue_that_nobody_serves_says_so(client: httpx2.AsyncClient, connected: Connected) -> None:

@@ -13,8 +13,34 @@ ALLOWED = {
     "kill": {"Pending", "Failed", "Queued", "Running"},
     "run_now": WAITING,
     "reschedule": WAITING,
+    "update": WAITING,
     "delete": FINAL,
 }
+
+
+Rate = tuple[int, int]
+"""How many starts, in how many seconds."""
+
+
+@dataclass(frozen=True)
+class ModelLimits:
+    """What a queue lets in; None: anything."""
+
+    at_once: int | None = None
+    rate: Rate | None = None
+    group_at_once: int | None = None
+    group_rate: Rate | None = None
+    ordered: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What becomes of a key that is taken: it is kept for ever, while its task lives, for some seconds, or its task waits anew."""
+
+    live: bool = False
+    seconds: int | None = None
+    debounce: int | None = None
+    debounce_max: int | None = None
 
 
 @dataclass
@@ -30,6 +56,7 @@ class ModelTask:
     max_attempts: int
     expires_at: int | None
     group: str | None = None
+    created_at: int = 0
     status: str = "Pending"
     reason: str | None = None
     attempts: int = 0
@@ -73,23 +100,47 @@ class Lifecycle:
     queues: set[str] = field(default_factory=set)
     leases: int = 0
     places: int = 0
-    limits: dict[str, tuple[int | None, int | None, bool]] = field(default_factory=dict)
-    """By queue: how many tasks may be held, how many of a group, and whether groups are in order."""
+    limits: dict[str, ModelLimits] = field(default_factory=dict)
+    starts: list[tuple[str, str | None, int]] = field(default_factory=list)
+    """Queue, group and time of all that was ever taken."""
 
     # --- producing ---------------------------------------------------------------------------------------
 
     def push(
-        self, id: str, queue: str, key: str | None, priority: int, delay: int, max_attempts: int, lifetime: int | None, group: str | None
+        self,
+        id: str,
+        queue: str,
+        key: str | None,
+        priority: int,
+        delay: int,
+        max_attempts: int,
+        lifetime: int | None,
+        group: str | None,
+        rule: Rule,
     ) -> tuple[str, bool]:
         """The id of the stored task, and whether it is new."""
         for task in self.tasks.values():
             if key is not None and (task.queue, task.key) == (queue, key):
-                return task.id, False
+                if self._keeps_key(task, rule):
+                    return task.id, False
+                task.key = None
         self.places += 1
         self.queues.add(queue)
         expires_at = None if lifetime is None else self.now + lifetime
-        self.tasks[id] = ModelTask(id, self.places, queue, key, priority, self.now + delay, max_attempts, expires_at, group)
+        run_at = self.now + (delay if rule.debounce is None else rule.debounce)
+        self.tasks[id] = ModelTask(id, self.places, queue, key, priority, run_at, max_attempts, expires_at, group, self.now)
         return id, True
+
+    def _keeps_key(self, holder: ModelTask, rule: Rule) -> bool:
+        if rule.debounce is not None:
+            waits = holder.status == "Pending" and holder.attempts == 0
+            if waits:
+                most = holder.created_at + (1_000_000 if rule.debounce_max is None else rule.debounce_max)
+                holder.run_at = min(self.now + rule.debounce, most)
+            return waits
+        if rule.seconds is not None:
+            return self.now < holder.created_at + rule.seconds
+        return not (rule.live and holder.status in FINAL)
 
     # --- workers -------------------------------------------------------------------------------------------
 
@@ -143,40 +194,69 @@ class Lifecycle:
     # --- running -------------------------------------------------------------------------------------------
 
     def claim(self, boot: str, queues: Collection[str], limit: int, start: int) -> tuple[list[ModelTask], int | None]:
-        """The claimed tasks in order, and the seconds until the next one is due if nothing due is left."""
+        """The claimed tasks in order, and the seconds until the next one can be if none is left that can be now."""
         if self.workers[boot].state != "running":
             return [], None
-        waiting = [task for task in self.tasks.values() if task.queue in queues and task.queue not in self.paused and task.status in WAITING]
-        due = [task for task in waiting if task.run_at <= self.now and not self.has_expired(task)]
-        due.sort(key=lambda task: (-task.priority, task.run_at, task.place))
-        due = self.let_in(due)
-        later = [task.run_at - self.now for task in waiting if task.run_at > self.now]
+        due = self.claimable(queues)
         for number, task in enumerate(due[:limit]):
             self.leases += 1
             task.status, task.holder, task.lease = "Queued", boot, self.leases
+            self.starts.append((task.queue, task.group, self.now))
             if number < start:
                 self.start(task.id, self.leases)
-        return due[:limit], None if len(due) > limit else min(later, default=None)
+        return due[:limit], None if len(due) > limit else self._next(queues)
+
+    def claimable(self, queues: Collection[str]) -> list[ModelTask]:
+        """What could be claimed now, in order."""
+        due = [task for task in self._waiting(queues) if task.run_at <= self.now and not self.has_expired(task)]
+        return self.let_in(sorted(due, key=lambda task: (-task.priority, task.run_at, task.place)))
+
+    def _waiting(self, queues: Collection[str]) -> list[ModelTask]:
+        return [task for task in self.tasks.values() if task.queue in queues and task.queue not in self.paused and task.status in WAITING]
+
+    def _next(self, queues: Collection[str]) -> int | None:
+        """Seconds until something can be claimed, if nothing else happens; without limits, until the next is due, though it may expire before."""
+        if not any(self.limits.get(queue) for queue in queues):
+            return min([task.run_at - self.now for task in self._waiting(queues) if task.run_at > self.now], default=None)
+        now = self.now
+        try:
+            for seconds in range(1, 60):
+                self.now = now + seconds
+                if self.claimable(queues):
+                    return seconds
+        finally:
+            self.now = now
+        return None
 
     def let_in(self, due: Sequence[ModelTask]) -> list[ModelTask]:
         """Those of ``due`` for which there is room, one after the other."""
         found: list[ModelTask] = []
         for task in due:
-            of_queue, of_group, ordered = self.limits.get(task.queue, (None, None, False))
-            held = [other for other in self.tasks.values() if other.queue == task.queue and (other.status in HELD or other in found)]
-            if of_queue is not None and len(held) >= of_queue:
-                continue
-            if task.group is not None and not self._has_room(task, held, of_group, ordered):
-                continue
-            found.append(task)
+            limits = self.limits.get(task.queue, ModelLimits())
+            if self._has_room(task, found, limits) and (task.group is None or self._has_room_in_group(task, found, limits)):
+                found.append(task)
         return found
 
-    def _has_room(self, task: ModelTask, held: Sequence[ModelTask], of_group: int | None, ordered: bool) -> bool:
-        in_group = [other for other in held if other.group == task.group]
-        if ordered:
-            live = [other for other in self.tasks.values() if (other.queue, other.group) == (task.queue, task.group) and other.status not in FINAL]
-            return not in_group and task is min(live, key=lambda other: other.place)
-        return of_group is None or len(in_group) < of_group
+    def _has_room(self, task: ModelTask, found: Sequence[ModelTask], limits: ModelLimits) -> bool:
+        new = sum(other.queue == task.queue for other in found)
+        held = sum(other.queue == task.queue and other.status in HELD for other in self.tasks.values())
+        starts = [at for queue, _, at in self.starts if queue == task.queue]
+        return self._fits(new, held, limits.at_once, starts, limits.rate)
+
+    def _has_room_in_group(self, task: ModelTask, found: Sequence[ModelTask], limits: ModelLimits) -> bool:
+        own = (task.queue, task.group)
+        new = sum((other.queue, other.group) == own for other in found)
+        live = [other for other in self.tasks.values() if (other.queue, other.group) == own and other.status not in FINAL]
+        held = sum(other.status in HELD for other in live)
+        starts = [at for queue, group, at in self.starts if (queue, group) == own]
+        if limits.ordered and (new or held or task is not min(live, key=lambda other: other.place)):
+            return False
+        return self._fits(new, held, limits.group_at_once, starts, limits.group_rate)
+
+    def _fits(self, new: int, held: int, at_once: int | None, starts: Sequence[int], rate: Rate | None) -> bool:
+        if at_once is not None and held + new >= at_once:
+            return False
+        return rate is None or sum(at > self.now - rate[1] for at in starts) + new < rate[0]
 
     def has_expired(self, task: ModelTask) -> bool:
         return task.status in WAITING and task.expires_at is not None and task.expires_at <= self.now
@@ -248,6 +328,8 @@ class Lifecycle:
             task.run_at = min(task.run_at, self.now)
         elif action == "reschedule":
             task.run_at = run_at
+        elif action == "update":
+            task.priority = run_at % 3 - 1
         else:
             del self.tasks[task.id]
 

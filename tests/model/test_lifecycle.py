@@ -18,17 +18,18 @@ from queue_core.conformance.helpers import BOOM, ME, beat, listed, new_task, reg
 from queue_core.errors import WorkerNameTaken
 from queue_core.expose import Counts, connect
 from queue_core.ids import BootId, QueueName, TaskId
-from queue_core.limits import Limits
+from queue_core.limits import Limits, Rate
 from queue_core.outcome import Aborted, Deferred, Errored, Outcome, Released, Stopped, Succeeded, settle
-from queue_core.task import Claim, NewTask, TaskSummary
+from queue_core.task import Claim, NewTask, TaskChange, TaskSummary
 from queue_core.worker_info import WorkerState
-from tests.model.lifecycle import TTL, Lifecycle, ModelTask
+from tests.model.lifecycle import TTL, Lifecycle, ModelLimits, ModelTask, Rule
 from tests.stores import Schemas
 
 T = TypeVar("T")
 QUEUES = ("a", "b")
 ANY_TASK = st.integers(0, 30)
-ACTIONS = ("kill", "retry", "run_now", "reschedule", "delete")
+ACTIONS = ("kill", "retry", "run_now", "reschedule", "update", "delete")
+RULES = [Rule(), Rule(live=True), Rule(seconds=5), Rule(debounce=2), Rule(debounce=2, debounce_max=3)]
 
 settings.register_profile(
     "prinia",
@@ -89,13 +90,14 @@ class Days(RuleBasedStateMachine):
                 st.integers(1, 3),
                 st.sampled_from([None, None, None, 0, 2, 12]),
                 st.sampled_from([None, None, "g1", "g2"]),
+                st.sampled_from(RULES),
             ),
             min_size=1,
             max_size=4,
         )
     )
-    def push(self, tasks: list[tuple[str, str | None, int, int, int, int | None, str | None]]) -> None:
-        tasks = [(*task[:5], None if task[6] else task[5], task[6]) for task in tasks]  # which expired ones a claim ends first is up to the store
+    def push(self, tasks: list[tuple[str, str | None, int, int, int, int | None, str | None, Rule]]) -> None:
+        tasks = [_sensible(*task) for task in tasks]
         made = [self._new_task(*task) for task in tasks]
         expected = [self.model.push(new.id, *task) for new, task in zip(made, tasks, strict=True)]
         pushed = self.run(self.backend.push(made))
@@ -103,16 +105,38 @@ class Days(RuleBasedStateMachine):
         self.ids += [new.id for new in made if new.id in self.model.tasks]
 
     def _new_task(
-        self, queue: str, key: str | None, priority: int, delay: int, max_attempts: int, lifetime: int | None, group: str | None
+        self, queue: str, key: str | None, priority: int, delay: int, max_attempts: int, lifetime: int | None, group: str | None, rule: Rule
     ) -> NewTask:
         expires_at = None if lifetime is None else self.clock.now() + timedelta(seconds=lifetime)
-        return new_task(queue=queue, key=key, priority=priority, run_after=delay, max_attempts=max_attempts, expires_at=expires_at, group=group)
+        more: dict[str, Any] = {} if rule.debounce is not None else {"run_after": delay}
+        if rule != Rule():
+            more |= {"debounce": rule.debounce, "debounce_max": rule.debounce_max}
+            more["unique"] = "live" if rule.live else rule.seconds or "ever"
+        return new_task(queue=queue, key=key, priority=priority, max_attempts=max_attempts, expires_at=expires_at, group=group, **more)
 
-    @rule(queue=st.sampled_from(QUEUES), of_group=st.sampled_from([None, 1, 2]), ordered=st.booleans())
-    def declare(self, queue: str, of_group: int | None, ordered: bool) -> None:
-        of_group = None if ordered else of_group
-        self.run(self.backend.declare(QueueName(queue), Limits(group_concurrency=of_group, ordered=ordered)))
-        self.model.limits[queue] = (None, of_group, ordered)
+    @rule(
+        queue=st.sampled_from(QUEUES),
+        at_once=st.sampled_from([None, None, 1, 2]),
+        rate=st.sampled_from([None, None, (1, 3), (3, 7)]),
+        group_at_once=st.sampled_from([None, 1, 2]),
+        group_rate=st.sampled_from([None, None, (1, 3), (2, 7)]),
+        ordered=st.booleans(),
+    )
+    def declare(
+        self,
+        queue: str,
+        at_once: int | None,
+        rate: tuple[int, int] | None,
+        group_at_once: int | None,
+        group_rate: tuple[int, int] | None,
+        ordered: bool,
+    ) -> None:
+        limits = ModelLimits(at_once, rate, None if ordered else group_at_once, group_rate, ordered)
+        before = self.model.limits.get(queue, ModelLimits())
+        if (rate, group_rate) != (before.rate, before.group_rate):
+            self.time_passes(20)  # how far back a store remembers what no rate asked for is up to it
+        self.run(self.backend.declare(QueueName(queue), _limits(limits)))
+        self.model.limits[queue] = limits
         self.model.queues.add(queue)
 
     # --- workers -------------------------------------------------------------------------------------------
@@ -183,7 +207,12 @@ class Days(RuleBasedStateMachine):
         self._adopt_expired()
         expected, next_due = self.model.claim(boot, queues, limit, start)
         assert [(claim.id, claim.started) for claim in claims.tasks] == [(task.id, task.status == "Running") for task in expected]
-        assert claims.next_due == next_due
+        if any(self.model.limits.get(queue) for queue in queues):
+            assert next_due is None or len(expected) == limit or (claims.next_due is not None and claims.next_due <= next_due), (
+                "a worker would sleep too long"
+            )
+        else:
+            assert claims.next_due == next_due
         for claim, task in zip(claims.tasks, expected, strict=True):
             assert claim.attempt == task.attempts + (not claim.started)
             assert task.lease is not None
@@ -243,6 +272,8 @@ class Days(RuleBasedStateMachine):
         arguments: list[Any] = [ids]
         if action == "reschedule":
             arguments.append(self.clock.now() + timedelta(seconds=delay))
+        if action == "update":
+            arguments.append(TaskChange(priority=(self.model.now + delay) % 3 - 1))
         report = self.run(getattr(self.connected.expose, action)(*arguments, actor=ME))
         changed, skipped = self.model.act(action, ids, self.model.now + delay)
         assert (list(report.changed), [skip.id for skip in report.skipped]) == (changed, skipped)
@@ -311,6 +342,21 @@ def _counts(model: Lifecycle) -> dict[str, Counts]:
     for task in model.tasks.values():
         numbers.setdefault(task.queue, Counter())[task.status] += 1
     return {queue: Counts.from_mapping(number) for queue, number in numbers.items()}
+
+
+def _sensible(queue: str, key: str | None, priority: int, delay: int, max_attempts: int, lifetime: int | None, group: str | None, rule: Rule) -> Any:
+    """Rules are about keys, and which expired ones of a group a claim ends first is up to the store."""
+    return queue, key, priority, delay, max_attempts, None if group else lifetime, group, Rule() if key is None else rule
+
+
+def _limits(limits: ModelLimits) -> Limits:
+    return Limits(
+        concurrency=limits.at_once,
+        rate=limits.rate and Rate(*limits.rate),
+        group_concurrency=limits.group_at_once,
+        group_rate=limits.group_rate and Rate(*limits.group_rate),
+        ordered=limits.ordered,
+    )
 
 
 def _outcome(name: str, delay: int) -> Outcome:

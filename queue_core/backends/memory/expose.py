@@ -10,6 +10,7 @@ from queue_core.backends.memory import listing, managing, producing, scheduling
 from queue_core.backends.memory.backend import CAPABILITIES
 from queue_core.backends.memory.bells import Bell
 from queue_core.backends.memory.history import attempts
+from queue_core.backends.memory.limiting import room_of
 from queue_core.backends.memory.session import Session
 from queue_core.backends.memory.state import State
 from queue_core.capabilities import Capabilities
@@ -28,6 +29,7 @@ from queue_core.expose import (
     Page,
     QueueInfo,
     Report,
+    Room,
     ScheduleDetail,
     ScheduleInfo,
     Span,
@@ -130,6 +132,12 @@ class MemoryExpose:
         with self._session.transaction() as state:
             row = state.tasks.get(id)
             return attempts(row) if row else []
+
+    async def room(self, id: TaskId) -> Room:
+        """What the limits of its queue and its group count just now."""
+        with self._session.transaction() as state:
+            row = state.tasks.get(id)
+            return room_of(state, row.task) if row else Room()
 
     async def list_logs(self, filter: LogFilter, *, start: Cursor | None = None, limit: int = 100) -> LogPage:
         """A page of what handlers logged, oldest line first."""

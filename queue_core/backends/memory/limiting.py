@@ -8,9 +8,11 @@ from itertools import islice
 from queue_core.backends.memory.line import Place
 from queue_core.backends.memory.state import WHOLE, State
 from queue_core.backends.memory.tasks import Group, Row
+from queue_core.expose import Room
 from queue_core.ids import QueueName
 from queue_core.limits import Limits, Rate
 from queue_core.status import Status
+from queue_core.task import Task
 
 
 def let_in(state: State, queues: Iterable[QueueName], names: Collection[str] | None) -> Iterator[Row]:
@@ -67,6 +69,32 @@ def _next(state: State, rate: Rate, whose: tuple[QueueName, str]) -> Iterator[da
     starts = state.starts(*whose, rate.per)
     if len(starts) >= rate.n:
         yield starts[len(starts) - rate.n] + timedelta(seconds=rate.per)
+
+
+def room_of(state: State, task: Task) -> Room:
+    """What the limits of the queue and the group of a task count."""
+    limits = state.limits.get(task.queue, _NONE)
+    starts = _starts(state, limits.rate, (task.queue, WHOLE))
+    if task.group is None:
+        return Room(starts=len(starts), again_at=_again(limits.rate, starts))
+    own = _starts(state, limits.group_rate, (task.queue, task.group))
+    live = state.tasks.live(task.queue, task.group)
+    return Room(
+        starts=len(starts),
+        again_at=_again(limits.rate, starts),
+        group_held=sum(other.status.is_leased for other in live),
+        group_starts=len(own),
+        group_again_at=_again(limits.group_rate, own),
+        group_first=min(live, key=lambda other: other.seq).id if live else None,
+    )
+
+
+def _starts(state: State, rate: Rate | None, whose: tuple[QueueName, str]) -> list[datetime]:
+    return state.starts(*whose, rate.per) if rate else []
+
+
+def _again(rate: Rate | None, starts: list[datetime]) -> datetime | None:
+    return starts[0] + timedelta(seconds=rate.per) if rate and starts else None
 
 
 _NONE = Limits()

@@ -121,6 +121,13 @@ class TaskTable:
         """The groups of a queue by name."""
         return self._groups.get(queue, {})
 
+    def live(self, queue: QueueName, name: str) -> list[Task]:
+        """The tasks of a group that have not ended."""
+        group = self.groups(queue).get(name)
+        waiting = [self.at(seq) for seq in group.waiting] if group else []
+        held = [row for boot in self.holders() for row in self.leased(boot) if (row.task.queue, row.task.group) == (queue, name)]
+        return [row.task for row in [*waiting, *held]]
+
     def lines(self, queue: QueueName) -> list[Line]:
         """All waiting tasks of a queue."""
         return [self.line(queue), *(group.line for group in self.groups(queue).values())]

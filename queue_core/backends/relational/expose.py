@@ -26,6 +26,7 @@ from queue_core.expose import (
     Page,
     QueueInfo,
     Report,
+    Room,
     ScheduleDetail,
     ScheduleInfo,
     Span,
@@ -118,6 +119,10 @@ class RelationalExpose(Generic[S]):
             return []
         kept = [_rows.attempt(id, row) for row in await self._store.rows("attempts", task=found[0].seq)]
         return [*kept, *_latest(found[0])][-KEPT_ATTEMPTS:]
+
+    async def room(self, id: TaskId) -> Room:
+        """What the limits of its queue and its group count just now."""
+        return await numbers.room(self._store, id)
 
     async def list_logs(self, filter: LogFilter, *, start: Cursor | None = None, limit: int = 100) -> LogPage:
         """A page of what handlers logged, oldest line first."""

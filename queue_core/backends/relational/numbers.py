@@ -8,8 +8,8 @@ from queue_core.backends._statistics import HOURS_SINCE, MINUTES_SINCE, STALE_AF
 from queue_core.backends.relational.limiting import limits_of
 from queue_core.backends.relational.transaction import Store
 from queue_core.clock import from_us, to_us
-from queue_core.expose import COUNT_CAP, Bucket, Counts, Durations, Pause, QueueInfo, Span, Statistic
-from queue_core.ids import QueueName
+from queue_core.expose import COUNT_CAP, Bucket, Counts, Durations, Pause, QueueInfo, Room, Span, Statistic
+from queue_core.ids import QueueName, TaskId
 from queue_core.status import Status
 from queue_core.task import check_aware
 
@@ -45,6 +45,22 @@ def _info(row: Row, counts: Counts, workers: Sequence[tuple[str, int]]) -> Queue
         workers=tuple(name for name, _ in workers),
         slots=sum(concurrency for _, concurrency in workers),
         limits=limits_of(limits),
+    )
+
+
+async def room(store: Store, id: TaskId) -> Room:
+    """What the limits of a task's queue and group count just now."""
+    row = await store.row("room", id=id, now=to_us(await store.now()))
+    if row is None:
+        return Room()
+    starts, again_at, group_held, group_starts, group_again_at, group_first = row
+    return Room(
+        starts=int(starts),
+        again_at=moment(again_at),
+        group_held=group_held,
+        group_starts=int(group_starts),
+        group_again_at=moment(group_again_at),
+        group_first=group_first,
     )
 
 

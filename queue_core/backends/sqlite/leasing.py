@@ -16,7 +16,7 @@ from queue_core.backends.relational.leases import LONGEST_DELAY
 from queue_core.backends.relational.limiting import limits_of
 from queue_core.backends.relational.stage import DUE_LATER, due_in
 from queue_core.backends.sqlite.binding import json_list
-from queue_core.backends.sqlite.limiting import Entry, let_in, look_again, note_starts
+from queue_core.backends.sqlite.limiting import Entry, let_in, look_again, next_turn, note_starts, soonest
 from queue_core.backends.sqlite.sharing import perform
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.ids import BootId, QueueName
@@ -48,10 +48,10 @@ def claim(tx: Transaction, boot: BootId, queues: Sequence[QueueName], names: Col
     tasks = _lease(tx, boot, worker[0], chosen[:limit], start)
     if limited:
         note_starts(tx, limited, tasks)
-        is_more_let_in = look_again(tx, limited, tasks)
-        if len(tasks) < limit and (is_more_let_in or _fill(entry.rooms, tasks)):
+        look_again(tx, limited, tasks)
+        if len(tasks) < limit and _fill(entry.rooms, tasks):
             return Claims(tasks, 0.0)
-    return Claims(tasks, None if len(chosen) > limit else _next_due(tx, entry))
+    return Claims(tasks, None if len(chosen) > limit else _next_due(tx, entry, limited))
 
 
 def _fill(rooms: Mapping[QueueName, int | None], tasks: Sequence[Claim]) -> bool:
@@ -109,11 +109,11 @@ def _lease_as(tx: Transaction, boot: BootId, worker: str, chosen: Sequence[_Cand
     return [_rows.claim(rows[seq]) for seq in seqs]
 
 
-def _next_due(tx: Transaction, entry: Entry) -> float | None:
+def _next_due(tx: Transaction, entry: Entry, limited: Iterable[QueueName]) -> float | None:
     row = tx.row("next_due", queues=json_list(entry.rooms), now=tx.now)
     assert row is not None
-    soonest = min((us for us in (row[0], entry.again_at) if us is not None), default=None)
-    return None if soonest is None else max(0.0, (soonest - tx.now) / 1_000_000)
+    due_at = soonest([row[0], entry.again_at, next_turn(tx, limited)])
+    return None if due_at is None else max(0.0, (due_at - tx.now) / 1_000_000)
 
 
 # --- ack -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ many of that group as there is room for. So a claim meets the groups in which so
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from queue_core.backends.relational.stage import DUE, HELD
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     rooms: dict[QueueName, int | None]
     """How many tasks of each queue that has room; None: any number."""
     again_at: int | None = None
-    """When limits let in more by the mere passing of time, in microseconds."""
+    """When a queue that has no room lets in more by the mere passing of time, in microseconds."""
 
 
 def let_in(tx: Transaction, queues: Sequence[QueueName], limited: Mapping[QueueName, Limits]) -> Entry:
@@ -47,10 +47,9 @@ def _with(tx: Transaction, entry: Entry, queue: QueueName, limits: Limits) -> En
     room, more_at = _room(tx, queue, WHOLE, limits.concurrency, limits.rate, lambda: _held_of_queue(tx, queue))
     if limits.concurrency is not None:
         tx.limited.add(queue)
-    turns: list[tuple[int | None]] = tx.rows("next_turn", queue=queue)  # type: ignore[assignment]
-    times = [us for us in (entry.again_at, turns[0][0], more_at if room == 0 else None) if us is not None]
-    rooms = entry.rooms if room == 0 else {**entry.rooms, queue: room}
-    return Entry(rooms, min(times, default=None))
+    if room == 0:
+        return Entry(entry.rooms, soonest([entry.again_at, more_at]))
+    return Entry({**entry.rooms, queue: room}, entry.again_at)
 
 
 def _held_of_queue(tx: Transaction, queue: QueueName) -> int:
@@ -101,13 +100,22 @@ class _Place(NamedTuple):
     seq: int
 
 
-def look_again(tx: Transaction, limited: Mapping[QueueName, Limits], claims: Sequence[Claim]) -> bool:
-    """Give groups another turn of which all that were let in ahead are taken. Whether there are such."""
+def next_turn(tx: Transaction, limited: Iterable[QueueName]) -> int | None:
+    """When the next group is to be looked at."""
+    return soonest(row[0] for queue in limited for row in tx.rows("next_turn", queue=queue))
+
+
+def soonest(times: Iterable[int | None]) -> int | None:
+    """The least of those that are times."""
+    return min((us for us in times if us is not None), default=None)
+
+
+def look_again(tx: Transaction, limited: Mapping[QueueName, Limits], claims: Sequence[Claim]) -> None:
+    """Give groups another turn of which all that were let in ahead are taken."""
     roomy = {queue for queue, limits in limited.items() if _is_roomy(limits)}
     emptied = {(claim.queue, claim.group) for claim in claims if claim.group is not None and claim.queue in roomy}
     turns = [(queue, group) for queue, group in emptied if tx.row("is_emptied", queue=queue, group=group)]
     tx.many("turn", [{"queue": queue, "group": group, "due_at": tx.now} for queue, group in turns])
-    return bool(turns)
 
 
 def _is_roomy(limits: Limits) -> bool:

@@ -78,6 +78,7 @@ INDEXED = {
     "reschedule": "sqlite_autoindex_prinia_tasks_1",
     "rescue": "sqlite_autoindex_prinia_tasks_1",
     "retry": "sqlite_autoindex_prinia_tasks_1",
+    "room": "prinia_tasks_group",
     "schedule_ticks": "PRIMARY KEY",
     "series": "PRIMARY KEY",
     "stage": "INTEGER PRIMARY KEY",

@@ -481,8 +481,6 @@ BEGIN
     LOOP
       PERFORM prinia_take_turn(known, own, moment);
     END LOOP;
-    soon := least(soon, (SELECT min(due_at) FROM prinia_turns WHERE queue = asked));
-
     SELECT * INTO let
     FROM prinia_room(
       asked, '', moment, known.concurrency,
@@ -572,23 +570,22 @@ BEGIN
 
   -- Groups of which all that were let in ahead are taken have another turn.
   IF roomy <> '{}' AND n > 1 THEN
-    WITH emptied AS (
-      INSERT INTO prinia_turns (queue, group_name, due_at)
-      SELECT own.queue, own.group_name, moment
-      FROM (
-        SELECT DISTINCT held.queue, held.group_name
-        FROM prinia_tasks AS held
-        WHERE held.boot = claimer
-          AND held.stage = 2
-          AND held.queue = ANY(roomy)
-          AND held.group_name IS NOT NULL
-      ) AS own
-      WHERE NOT EXISTS (SELECT FROM prinia_tasks AS task WHERE task.queue = own.queue AND task.group_name = own.group_name AND task.stage = 1)
-        AND EXISTS (SELECT FROM prinia_tasks AS task WHERE task.queue = own.queue AND task.group_name = own.group_name AND task.stage = 3)
-      RETURNING 1
-    )
-    SELECT CASE WHEN count(*) > 0 THEN moment ELSE soon END INTO soon FROM emptied;
+    INSERT INTO prinia_turns (queue, group_name, due_at)
+    SELECT own.queue, own.group_name, moment
+    FROM (
+      SELECT DISTINCT held.queue, held.group_name
+      FROM prinia_tasks AS held
+      WHERE held.boot = claimer
+        AND held.stage = 2
+        AND held.queue = ANY(roomy)
+        AND held.group_name IS NOT NULL
+    ) AS own
+    WHERE NOT EXISTS (SELECT FROM prinia_tasks AS task WHERE task.queue = own.queue AND task.group_name = own.group_name AND task.stage = 1)
+      AND EXISTS (SELECT FROM prinia_tasks AS task WHERE task.queue = own.queue AND task.group_name = own.group_name AND task.stage = 3);
   END IF;
+  FOREACH asked IN ARRAY claim_queues LOOP
+    soon := least(soon, (SELECT min(due_at) FROM prinia_turns WHERE queue = asked));
+  END LOOP;
 
   -- Where a limit cut the claim short, another look finds out until when.
   id := NULL;

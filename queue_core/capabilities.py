@@ -35,7 +35,7 @@ class Capabilities:
     logs: bool = False
     """What handlers log is kept: ``log``; ``list_logs``."""
     limits: bool = False
-    """Limits of queues and groups hold: ``declare``, and what ``claim`` says of limits. Without them the group of a task says nothing."""
+    """Limits of queues and groups hold: ``declare``, and what ``claim`` says of limits; ``room``. Without them the group of a task says nothing."""
     checkpoints: bool = False
     """What a run keeps for the next attempt is stored: ``checkpoint``."""
     updates: bool = False

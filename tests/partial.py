@@ -25,7 +25,7 @@ METHODS: Final[Mapping[str, tuple[str, ...]]] = {
         "delete_schedule",
     ),
     "logs": ("log", "list_logs"),
-    "limits": ("declare",),
+    "limits": ("declare", "room"),
     "checkpoints": ("checkpoint",),
     "updates": ("update",),
     "key_rules": (),

@@ -374,6 +374,34 @@ async def test_tracked_work_never_outlives_its_worker_silently(app: App, at_once
     stubborn_may_end.set()
 
 
+async def test_a_second_stop_waits_for_tracked_work_no_longer(app: App) -> None:
+    cancelled = asyncio.Event()
+
+    async def endless() -> None:
+        try:
+            await asyncio.sleep(3_600)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    @app.task
+    async def work() -> None: ...
+
+    worker = app.worker(shutdown_timeout=3_600)
+    running = asyncio.create_task(worker.run())
+    await worker.ready()
+    worker.track(endless())
+    worker.stop()
+    await eventually(lambda: _is_stopping(app))
+    worker.stop(at_once=True)
+    await asyncio.wait_for(running, PATIENCE)
+    assert cancelled.is_set()
+
+
+async def _is_stopping(app: App) -> bool:
+    return [info.state for info in await app.expose.list_workers()] == [WorkerState.STOPPING]
+
+
 async def test_work_is_tracked_only_while_somebody_would_wait_for_it(app: App) -> None:
     @app.task
     async def work() -> None: ...

@@ -1,6 +1,7 @@
 """Prinia's queue: durable background tasks for Python."""
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from queue_core.app import App
 from queue_core.backend import Retention
@@ -32,13 +33,14 @@ from queue_core.inject import INJECTED, AttemptNumber, Data, Depends, Ending, Me
 from queue_core.limits import Limits, Rate
 from queue_core.middleware import AckHook, Call, Gate, Middleware, Next, PushHook
 from queue_core.piping import pipe
-from queue_core.schedule import Cron, Every, Schedule, Tick
+from queue_core.schedule import Tick
 from queue_core.schemes import register_backend
 from queue_core.status import KillReason, Status
 from queue_core.task import NewTask, Task, TaskChange
 
 if TYPE_CHECKING:
     from queue_core.monitor import Monitor
+    from queue_core.schedule import Cron, Every, Schedule
     from queue_core.worker import Worker
 
 __all__ = [
@@ -102,16 +104,19 @@ __all__ = [
 ]
 
 
+_HOMES: Final = {
+    "Cron": "queue_core.schedule",
+    "Every": "queue_core.schedule",
+    "Monitor": "queue_core.monitor",
+    "Schedule": "queue_core.schedule",
+    "Worker": "queue_core.worker",
+}
+"""Names that are imported when somebody asks for them, and the modules they are in: programs that only push do not pay for them."""
+
 if not TYPE_CHECKING:  # so that type checkers still report names that are not there
 
     def __getattr__(name: str) -> object:
-        """Import the worker and the monitor when somebody asks for them: programs that only push do not pay for it."""
-        if name == "Worker":
-            from queue_core.worker import Worker
-
-            return Worker
-        if name == "Monitor":
-            from queue_core.monitor import Monitor
-
-            return Monitor
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        """Import what is asked for."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)

@@ -20,11 +20,11 @@ from queue_core.limits import Limits, Rate
 from queue_core.loops import Loops, running
 from queue_core.middleware import AckHook, Middleware, PushHook, checked, pushed_through
 from queue_core.registry import Registry
-from queue_core.schedule import Cron, Entry, Every, Missed, Schedule, as_when
 from queue_core.streams import Stream, gathered
 from queue_core.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewTask, Pushed, Task, check_name
 
 if TYPE_CHECKING:
+    from queue_core.schedule import Cron, Every, Missed, Schedule
     from queue_core.worker import Worker
 
 P = ParamSpec("P")
@@ -314,14 +314,14 @@ class App:
 
     def schedule(
         self,
-        when: Cron | Every | str,
+        when: "Cron | Every | str",
         task: TaskDefinition[..., Any],
         *,
         name: str | None = None,
         arguments: Mapping[str, Any] | None = None,
-        missed: Missed = "latest",
+        missed: "Missed" = "latest",
         **options: Unpack[Options],
-    ) -> Schedule:
+    ) -> "Schedule":
         """Push ``task`` again and again: ``app.schedule(Cron("0 6 * * *", "Europe/Berlin"), report, arguments={"kind": "daily"})``.
 
         ``when``: a Cron, an Every, or the text of a cron expression in UTC. ``name``: of the schedule, the task's by default; it is stored under
@@ -338,6 +338,8 @@ class App:
         >>> daily.name, daily.when.english
         ('greet', 'At 06:00 every day, Europe/Berlin')
         """
+        from queue_core.schedule import Entry, Schedule, as_when  # only where something is scheduled
+
         if not isinstance(task, TaskDefinition) or self.tasks.get(task.name) is not task:
             raise InvalidValue(f"A schedule needs a task of its own app, made by @app.task, got {task!r}.")
         called = task.name if name is None else name

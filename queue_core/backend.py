@@ -17,17 +17,19 @@ A store may lack parts of the contract, if its ``Capabilities`` say so: nobody c
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from queue_core.capabilities import PARTS, Capabilities, Part
 from queue_core.errors import InvalidValue
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.limits import Limits
 from queue_core.logs import LogLine
-from queue_core.outcome import Ack
-from queue_core.schedule import DueSchedule, DueSchedules, Schedule
 from queue_core.task import Claim, Lease, NewTask, Pushed, Task
 from queue_core.worker_info import Beat, BeatReply, Registration
+
+if TYPE_CHECKING:
+    from queue_core.outcome import Ack
+    from queue_core.schedule import DueSchedule, DueSchedules, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class Backend(Protocol):
         """Queued → Running; attempts + 1. For each lease, in order: whether it held. A False must not be run."""
         ...
 
-    async def ack(self, acks: Sequence[Ack]) -> list[bool]:
+    async def ack(self, acks: "Sequence[Ack]") -> list[bool]:
         """Store how attempts ended and what becomes of their tasks. For each, in order: whether its lease held; a False changed nothing.
 
         Where the kill of a task was asked for, an ack to Failed or Pending is stored as Killed ``killed`` instead; Done stays Done. The
@@ -241,7 +243,7 @@ class Backend(Protocol):
 
     # --- schedules: every worker fires any of them ----------------------------------------------------------
 
-    async def declare_schedules(self, schedules: Sequence[Schedule]) -> None:
+    async def declare_schedules(self, schedules: "Sequence[Schedule]") -> None:
         """Store these schedules, by name; what is stored and declared as it is already stays untouched.
 
         A new one is due at its first tick after now. Of a changed one the tasks follow the new declaration from now on; where its ticks
@@ -250,11 +252,11 @@ class Backend(Protocol):
         """
         ...
 
-    async def due_schedules(self, *, limit: int = 100) -> DueSchedules:
+    async def due_schedules(self, *, limit: int = 100) -> "DueSchedules":
         """The schedules whose next tick has come and that are not paused, and when the next of the others is due."""
         ...
 
-    async def fire(self, due: DueSchedule, tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
+    async def fire(self, due: "DueSchedule", tasks: Sequence[tuple[datetime, NewTask]], next_tick: datetime | None) -> bool:
         """Push the task of each tick, and let the schedule be due at ``next_tick`` (None: never again), if it is still as ``due`` says:
         neither fired by another, nor changed, paused or deleted since. Whether it was; otherwise nothing happens.
 

@@ -18,11 +18,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from queue_core.errors import InvalidValue
-from queue_core.events import TaskEnded
 from queue_core.inject import Ending, WorkerContext
 from queue_core.task import NewTask
 
 if TYPE_CHECKING:
+    from queue_core.events import TaskEnded
     from queue_core.middleware.catch import Catch
     from queue_core.middleware.circuit_breaker import CircuitBreaker
     from queue_core.middleware.concurrency import Concurrency
@@ -170,7 +170,7 @@ greet begins
 'Hello, Ada.'
 """
 
-AckHook = Callable[[TaskEnded], Awaitable[None]]
+AckHook = Callable[["TaskEnded"], Awaitable[None]]
 """``async def on_ack(ended)``: called when an attempt has ended, before that is stored. ``ended`` is a Success, an Error or a GivenBack.
 
 What it raises turns a success into that failure, as if the handler had raised it; of an attempt that did not succeed it changes nothing and

@@ -13,15 +13,13 @@ from queue_core.errors import InvalidValue
 from queue_core.ids import QueueName, new_task_id
 from queue_core.schedule.cron import Cron
 from queue_core.schedule.every import Every
-from queue_core.schedule.tick import Tick
+from queue_core.schedule.tick import OF_THE_TICK
 from queue_core.task import NewTask, check_name
 
 Missed = Literal["latest", "all", "skip"]
 """What becomes of ticks that came while no worker lived: one task for the newest, one for each (the newest 100), or none."""
 OF_ITS_OWN: Final = ("id", "run_at", "key", "expires_at")
 """What a task of a schedule cannot be given in advance, because it would be the same for every tick."""
-OF_THE_TICK: Final = ("schedule", "tick")
-"""What the metadata of every task of a schedule tell."""
 _APART: Final = {"name", "queue", "args", "codec", *OF_ITS_OWN}
 _CRON, _EVERY = "cron", "every"
 
@@ -64,17 +62,6 @@ class Schedule:
         """The task for the tick at ``moment``."""
         tick = {"schedule": self.name, "tick": moment.isoformat()}
         return replace(self.task, id=new_task_id(), metadata={**self.task.metadata, **tick})
-
-
-def tick_in(metadata: Mapping[str, Any]) -> Tick | None:
-    """The tick that ``metadata`` of a task tell; None for those of a task that no schedule pushed."""
-    name, at = (metadata.get(key) for key in OF_THE_TICK)
-    if not isinstance(name, str) or not isinstance(at, str):
-        return None
-    try:
-        return Tick(datetime.fromisoformat(at), name)
-    except (ValueError, InvalidValue):
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

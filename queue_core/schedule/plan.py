@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from queue_core.schedule.entry import Missed
 from queue_core.schedule.tick import RESOLUTION, When, last_before
+
+if TYPE_CHECKING:
+    from queue_core.schedule.entry import Missed
 
 MOST: Final = 100
 """How many missed ticks ``all`` makes up for, the newest."""
@@ -21,7 +23,7 @@ class Plan:
     next: datetime | None
 
 
-def plan(when: When, missed: Missed, *, due: datetime, now: datetime) -> Plan:
+def plan(when: When, missed: "Missed", *, due: datetime, now: datetime) -> Plan:
     """What to do at ``now`` about a schedule that has been due since ``due``."""
     newest = last_before(when, now + RESOLUTION, due) or due
     following = when.next_after(newest)

@@ -1,10 +1,10 @@
 """A tick: one moment of a schedule."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from queue_core.clock import Clock, HandWoundClock
 from queue_core.errors import InvalidValue
@@ -13,6 +13,8 @@ from queue_core.task import check_aware
 RESOLUTION: Final = timedelta(microseconds=1)
 LONGEST_REST: Final = 60.0
 """Seconds after which one who waits for a tick looks at the clock again, for it may have been set."""
+OF_THE_TICK: Final = ("schedule", "tick")
+"""What the metadata of every task of a schedule tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,17 @@ class Tick:
             raise InvalidValue(f"The moment of a tick must be an aware datetime, got {self.at!r}.")
         check_aware("The moment of a tick", self.at)
         object.__setattr__(self, "at", self.at.astimezone(UTC))
+
+
+def tick_in(metadata: Mapping[str, Any]) -> Tick | None:
+    """The tick that ``metadata`` of a task tell; None for those of a task that no schedule pushed."""
+    name, at = (metadata.get(key) for key in OF_THE_TICK)
+    if not isinstance(name, str) or not isinstance(at, str):
+        return None
+    try:
+        return Tick(datetime.fromisoformat(at), name)
+    except (ValueError, InvalidValue):
+        return None
 
 
 class When(Protocol):

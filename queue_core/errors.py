@@ -2,6 +2,7 @@
 
 import inspect
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -314,6 +315,6 @@ def plain(name: str, function: object) -> None:
 
 def not_negative(name: str, seconds: float) -> float:
     """Return ``seconds``; raise InvalidValue unless it is a finite number of at least zero."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= sys.float_info.max:
         raise InvalidValue(f"{name} must be a number of seconds, zero or more, got {seconds!r}.")
     return float(seconds)

@@ -1,6 +1,7 @@
 """``prinia schedules``: look at schedules, run, pause, resume and delete them."""
 
 import argparse
+import sys
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,7 @@ COLUMNS: Final = (
     Column("NEXT", right=True),
     Column("PAUSED", gives=True),
 )
+MOST: Final = 1_000
 SHOWN_TICKS: Final = 10
 
 
@@ -29,8 +31,10 @@ def show_list(args: argparse.Namespace) -> int:
     """``prinia schedules list``."""
 
     async def ask(store: Expose) -> int:
-        schedules = await store.list_schedules()
-        show_json(schedules) if args.json else _print(schedules, await store.now())
+        if args.json:
+            show_json(await store.list_schedules(limit=sys.maxsize))
+        else:
+            _print(await store.list_schedules(limit=MOST + 1), await store.now())
         return OK
 
     return with_store(args, ask, needs="schedules")
@@ -92,7 +96,9 @@ def _print(schedules: list[ScheduleInfo], now: datetime) -> None:
     if not schedules:
         print("No schedule yet: app.schedule(…) declares one, and a worker of the app stores it when it starts.")
         return
-    show(COLUMNS, [_row(schedule, now) for schedule in schedules])
+    show(COLUMNS, [_row(schedule, now) for schedule in schedules[:MOST]])
+    if len(schedules) > MOST:
+        print(f"\nThe first {MOST:,} by name are shown; --json gives all.")
 
 
 def _row(schedule: ScheduleInfo, now: datetime) -> tuple[str, ...]:

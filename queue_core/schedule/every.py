@@ -12,6 +12,8 @@ from queue_core.task import check_aware
 
 ANCHOR: Final = datetime(1970, 1, 5, tzinfo=UTC)
 """A Monday, at midnight."""
+LONGEST: Final = 10_000 * 366 * 86_400
+"""Seconds that may lie between two ticks at most."""
 _UNITS: Final = (("week", 604_800_000_000), ("day", 86_400_000_000), ("hour", 3_600_000_000), ("minute", 60_000_000))
 _SECOND: Final = 1_000_000
 
@@ -23,7 +25,7 @@ class Every:
     Because it is counted from one moment for all, every process agrees on the ticks: ``Every(minutes=10)`` is at :00, :10, :20 and so on. The
     anchor is a Monday at midnight in UTC, unless another (aware) is given. A day is 24 hours; for a time of the day in a time zone take ``Cron``.
 
-    Raises InvalidValue for less than one second in all, and for a number that is negative.
+    Raises InvalidValue for less than one second or more than 10,000 years in all, and for a number that is negative.
 
     >>> Every(minutes=10).next_after(datetime(2026, 1, 1, 12, 3, tzinfo=UTC))
     datetime.datetime(2026, 1, 1, 12, 10, tzinfo=datetime.timezone.utc)
@@ -41,6 +43,8 @@ class Every:
     def __post_init__(self) -> None:
         for name in ("seconds", "minutes", "hours", "days", "weeks"):
             not_negative(name, getattr(self, name))
+        if self._total > LONGEST:
+            raise InvalidValue(f"Every must be at most 10,000 years in all, got {self._total:g} seconds. Write Every(minutes=10).")
         if self.period_us < _SECOND:
             raise InvalidValue(f"Every must be at least 1 second in all, got {self.period_us / _SECOND:g}. Write Every(minutes=10).")
         if not isinstance(self.anchor, datetime):
@@ -50,8 +54,12 @@ class Every:
     @property
     def period_us(self) -> int:
         """Microseconds between two ticks."""
-        seconds = self.seconds + 60 * self.minutes + 3_600 * self.hours + 86_400 * self.days + 604_800 * self.weeks
-        return round(seconds * _SECOND)
+        return round(self._total * _SECOND)
+
+    @property
+    def _total(self) -> float:
+        """Seconds between two ticks."""
+        return self.seconds + 60 * self.minutes + 3_600 * self.hours + 86_400 * self.days + 604_800 * self.weeks
 
     @property
     def timezone(self) -> None:

@@ -205,7 +205,8 @@ class Life:
         if threading.get_ident() == self._thread:
             self._fetcher.look()
         else:
-            self._loop.call_soon_threadsafe(self._fetcher.look)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to look
+                self._loop.call_soon_threadsafe(self._fetcher.look)
 
     async def _listen(self) -> float:
         if await self._wakeups.wait(None):

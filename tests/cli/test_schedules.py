@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from queue_core.cli.schedules import COLUMNS
+from queue_core.cli.schedules import COLUMNS, MOST
 from queue_core.expose import connect
 from queue_core.schedule import Cron, Schedule
 from queue_core.task import NewTask
@@ -40,6 +40,22 @@ def test_schedules_are_listed_and_shown(nightly: Prinia) -> None:
     shown = nightly("schedules", "show", "nightly").stdout
     assert "in 2199, UTC" in shown and '"kind": "long"' in shown and '"priority":3' in shown and "2199-01-01 00:00:00" in shown
     assert json.loads(nightly("schedules", "show", "nightly", "--json").stdout)["args"] == {"kind": "long"}
+
+
+@ON_EVERY_STORE
+def test_a_list_that_leaves_schedules_out_says_so(store: Prinia, url: str) -> None:
+    async def declare() -> None:
+        backend = connect(url).backend
+        await backend.open()
+        task, never = NewTask(name="report", args=b"{}"), Cron("0 0 0 1 1 * 2199")
+        await backend.declare_schedules([Schedule(name=f"number {number:04}", when=never, task=task) for number in range(MOST + 1)])
+        await backend.close()
+
+    asyncio.run(declare())
+    listed = store("schedules", "list").stdout
+    assert "number 0999" in listed and "number 1000" not in listed
+    assert "The first 1,000 by name are shown; --json gives all." in listed
+    assert len(json.loads(store("schedules", "list", "--json").stdout)) == MOST + 1
 
 
 @ON_EVERY_STORE

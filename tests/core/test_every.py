@@ -48,7 +48,17 @@ def test_an_interval_is_told_in_english(every: Every, english: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{}, {"seconds": 0.5}, {"minutes": -1}, {"hours": "1"}, {"days": 1, "anchor": datetime(2026, 1, 1)}, {"weeks": True}]
+    "wrong",
+    [
+        {},
+        {"seconds": 0.5},
+        {"minutes": -1},
+        {"hours": "1"},
+        {"days": 1, "anchor": datetime(2026, 1, 1)},
+        {"weeks": True},
+        {"weeks": 1e300},
+        {"seconds": 10**400},
+    ],
 )
 def test_a_wrong_interval_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidValue):

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -173,6 +173,22 @@ async def test_a_gate_that_is_listed_twice_is_refused_because_a_run_would_wait_b
 
     with pytest.raises(InvalidValue, match="The same AtMost is listed twice"):
         app.worker(middleware=[AtMost(1), gate])
+
+
+async def test_a_worker_whose_loop_has_just_ended_fails_no_run_that_opens_a_shared_gate(app: App) -> None:
+    @app.task
+    async def work() -> None: ...
+
+    gate = AtMost(1)
+    heard: list[Callable[[], None]] = []
+
+    async def work_there() -> None:
+        async with app, working(app, name="there", middleware=[gate]):
+            heard.extend(gate._listeners)
+
+    await asyncio.to_thread(asyncio.run, work_there())
+    gate.on_change(heard[0])  # as one finds it who began to tell all of them while it was there
+    gate.changed()
 
 
 async def test_a_gate_that_workers_in_two_threads_share_wakes_both(app: App) -> None:

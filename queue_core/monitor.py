@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Final, Protocol, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar, runtime_checkable
 
 from queue_core.backoff import Retry
 from queue_core.errors import InvalidValue, PriniaError, WorkerStateError, not_negative, plain, words
@@ -19,6 +19,7 @@ from queue_core.worker.shutdown import stopped_by_signals
 T = TypeVar("T")
 
 
+@runtime_checkable
 class Runner(Protocol):
     """What a monitor takes care of: a Worker, or what stands for one that lives elsewhere."""
 
@@ -390,9 +391,9 @@ class Member:
             return error
         return None
 
-    def _made(self, run: int) -> Worker:
+    def _made(self, run: int) -> Runner:
         worker: object = self._factory(run)
-        if not isinstance(worker, Worker):
+        if not isinstance(worker, Runner):
             raise InvalidValue(f"The factory of worker {self.name} must give a Worker, as lambda run: app.worker(), got {worker!r}.")
         return worker
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from queue_core import App, InvalidValue, Monitor, Retry, Status, StoreUnavailable, Worker, WorkerStateError
-from queue_core.events import Event, Start, Success, WorkerFailed
+from queue_core.events import Event, Start, StopReason, Success, WorkerFailed
 from queue_core.worker_info import WorkerState
 from tests.core.steps import PATIENCE, eventually
 
@@ -434,3 +434,46 @@ async def test_a_listener_that_comes_late_hears_a_worker_that_had_none(app: App)
         await (await work.push()).result(timeout=PATIENCE)
         await eventually(lambda: any(isinstance(event, Success) for event in events))
     assert {event.worker for event in events} == {"anna"}
+
+
+# --- workers that are elsewhere ---------------------------------------------------------------------------
+
+
+class Elsewhere:
+    """Stands for a worker in another process: its first run fails, its second is replaced, and its third waits to be stopped."""
+
+    def __init__(self) -> None:
+        self.is_working = False
+        self.stop_reason: StopReason | None = None
+        self.runs = 0
+        self.stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        self.runs += 1
+        self.is_working = True
+        try:
+            if self.runs == 1:
+                raise StoreUnavailable("the process died")
+            if self.runs == 3:
+                await self.stopped.wait()
+        finally:
+            self.is_working = False
+        self.stop_reason = StopReason.RESTART if self.runs == 2 else StopReason.ASKED
+
+    def stop(self, *, at_once: bool = False) -> None:
+        self.stopped.set()
+
+
+async def test_what_stands_for_a_worker_elsewhere_is_started_anew_and_stopped_like_one() -> None:
+    runner = Elsewhere()
+    events: list[Event] = []
+    monitor = Monitor(backoff=AT_ONCE, on_event=events.append)
+    monitor.register(lambda run: runner, name="ada")
+
+    async def third(monitor: Monitor) -> None:
+        await eventually(lambda: runner.runs == 3)
+        assert monitor.workers == {"ada": None}
+
+    await asyncio.wait_for(monitor.run_until(third), PATIENCE)
+    assert (runner.runs, runner.is_working, runner.stop_reason) == (3, False, StopReason.ASKED)
+    assert [type(event) for event in events] == [WorkerFailed]

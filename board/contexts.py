@@ -620,7 +620,7 @@ class WorkerRow:
     queues: tuple[Link, ...]
     """What it serves."""
     running: int
-    """Tasks running in it, as it last said."""
+    """Slots in use in it, as it last said."""
     slots: int
     """Tasks it can run at once."""
     busy: float
@@ -648,7 +648,7 @@ class OverviewWorkersPart:
     slots: int
     """Tasks they can run at once."""
     running: int
-    """Tasks running in them."""
+    """Slots in use in them, as they last said."""
     more: int
     """How many more live."""
     href: str
@@ -1054,7 +1054,7 @@ class WorkersPart:
     slots: int
     """Tasks that the living can run at once."""
     running: int
-    """Tasks running in them."""
+    """Slots in use in them, as they last said."""
     capped: bool
     """Whether there are more than are shown (200)."""
 

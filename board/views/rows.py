@@ -335,8 +335,8 @@ def heartbeat_level(worker: WorkerInfo, now: datetime) -> str:
     return "silent" if age > worker.lease_ttl else "late" if age > worker.lease_ttl / 2 else "fresh"
 
 
-def worker_sentence(worker: WorkerInfo, now: datetime) -> str:
-    """A worker's condition in words."""
+def worker_sentence(worker: WorkerInfo, now: datetime, runs: str) -> str:
+    """A worker's condition in words. ``runs``: how many tasks, as the store knows."""
     match worker.state:
         case WorkerState.STOPPED:
             return "It stopped properly."
@@ -349,4 +349,4 @@ def worker_sentence(worker: WorkerInfo, now: datetime) -> str:
         case WorkerState.STOPPING:
             return "It is stopping: it finishes what it has, then ends."
         case WorkerState.RUNNING:
-            return f"It runs {plural(worker.running, 'task')} in {plural(worker.concurrency, 'slot')}."
+            return f"It runs {runs} and has {plural(worker.concurrency, 'slot')}."

@@ -49,7 +49,7 @@ def _workers(ask: Ask, task: Task, crew: Crew) -> list[Reason]:
         who = plural(len(serving), "live worker serves", "live workers serve")
         return [_yes(f"No live worker knows a task named {visible(task.name)}; {who} its queue.", href=ask.urls.workers())]
     slots, running = sum(worker.concurrency for worker in able), sum(worker.running for worker in able)
-    busy = f"{running} of {plural(slots, 'slot')} of the workers that can run it are busy."
+    busy = f"{running} of {plural(slots, 'slot')} of the workers that can run it were busy when last heard."
     return [_yes(busy, href=ask.urls.workers()) if running >= slots else _no(busy)]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from board.contexts import Fact, HeldPart, WorkerHeadPart, WorkerPage, WorkersPage, WorkersPart
-from board.filters import duration, visible
+from board.filters import duration, plural, visible
 from board.params import short
 from board.screen import Ask, Fragment, NotFound, Screen
 from board.views.rows import Crew, task_row, worker_row, worker_sentence
@@ -33,7 +33,7 @@ async def workers(ask: Ask, _: Mapping[str, str]) -> Screen:
         nav="workers",
         fragments=(
             Fragment(id="workers-list", template="workers/_list.html", context=part),
-            await _held(ask, crew),
+            _held_fragment(await _held(ask, crew)),
             Fragment(id="workers-ended", template="workers/_ended.html", context=part),
         ),
     )
@@ -47,7 +47,8 @@ async def worker(ask: Ask, named: Mapping[str, str]) -> Screen:
     if found is None:
         raise NotFound(f"There is no worker with the boot id {short(boot)}. It was never here, or retention removed it.")
     crew = Crew(tuple(known), await ask.store.now())
-    head = WorkerHeadPart(worker=worker_row(ask, found, crew.now), sentence=worker_sentence(found, crew.now), facts=_facts(ask, found))
+    held = await _held(ask, crew, boot)
+    head = WorkerHeadPart(worker=worker_row(ask, found, crew.now), sentence=worker_sentence(found, crew.now, _runs(held)), facts=_facts(ask, found))
     return Screen(
         template="workers/show.html",
         page=WorkerPage(name=visible(found.name)),
@@ -55,18 +56,26 @@ async def worker(ask: Ask, named: Mapping[str, str]) -> Screen:
         nav="workers",
         fragments=(
             Fragment(id="worker-head", template="workers/_head.html", context=head),
-            await _held(ask, crew, boot),
+            _held_fragment(held),
         ),
     )
 
 
-async def _held(ask: Ask, crew: Crew, boot: BootId | None = None) -> Fragment:
+async def _held(ask: Ask, crew: Crew, boot: BootId | None = None) -> HeldPart:
     """What one worker holds, or all of them."""
     held = await ask.store.list_tasks(TaskFilter(boot=boot, statuses=(Status.RUNNING, Status.QUEUED)), limit=HELD)
     rows = tuple(task_row(ask, task, crew) for task in held.tasks)
-    return Fragment(
-        id="workers-held", template="workers/_held.html", context=HeldPart(tasks=rows, capped=held.older is not None, several=boot is None)
-    )
+    return HeldPart(tasks=rows, capped=held.older is not None, several=boot is None)
+
+
+def _held_fragment(held: HeldPart) -> Fragment:
+    return Fragment(id="workers-held", template="workers/_held.html", context=held)
+
+
+def _runs(held: HeldPart) -> str:
+    """How many tasks run, as the list beside it says; a worker itself says so only with its next heartbeat."""
+    running = sum(task.status == Status.RUNNING.value.lower() for task in held.tasks)
+    return f"{running}+ tasks" if held.capped else plural(running, "task")
 
 
 def _facts(ask: Ask, worker: WorkerInfo) -> tuple[Fact, ...]:

@@ -473,6 +473,16 @@ async def test_a_worker_is_of_a_kind_of_store_not_of_a_class(client: httpx2.Asyn
     assert connected.expose.kind in page.partition("<dl")[2] and "Backend" not in page
 
 
+async def test_what_a_worker_runs_is_not_confused_with_what_it_last_said(client: httpx2.AsyncClient, connected: Connected) -> None:
+    """Its heartbeat comes seconds later."""
+    task = await task_in(connected, Status.RUNNING)
+    page = (await client.get(f"/workers/{task.boot}")).text
+    assert "It runs 1 task and has 4 slots." in page
+    assert re.search(r'0 of 4</span>\s*<span class="stat-more">when last heard', page)
+    for path in ("/", "/workers", f"/queues/{task.queue}"):
+        assert "In use when heard" in (await client.get(path)).text, path
+
+
 async def test_each_name_of_lost_workers_is_said_once(client: httpx2.AsyncClient, connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
     await registered(connected, "ada")
     [ada] = await connected.expose.list_workers()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from queue_core.backends.postgres.binding import compiled, storable
+from queue_core.backends.postgres.binding import column, compiled, storable
 from queue_core.backends.postgres.courier import Courier
 from queue_core.backends.postgres.failures import LOST
 from queue_core.backends.postgres.line import Line
@@ -65,10 +65,9 @@ class Acker:
 
     async def _store(self, batch: Sequence[_Acks]) -> None:
         asked = _in_order(batch)
-        doubted = [ack.lease in self._in_doubt for ack in asked]
         sql, _ = compiled("ack", self._line.schema)
         try:
-            [answer] = await self._line.fetch(sql, self._clock(), *_columns(asked), doubted)
+            [answer] = await self._line.fetch(sql, self._clock(), *_columns(asked, self._in_doubt))
         except StoreUnavailable as error:
             if isinstance(error.__cause__, LOST):
                 self._in_doubt.update(ack.lease for ack in asked)
@@ -115,25 +114,27 @@ def _take_once(held: set[Lease], lease: Lease) -> bool:
     return True
 
 
-def _columns(acks: Sequence[Ack]) -> list[list[Any]]:
-    """``acks`` as ``ack.sql`` takes them."""
+def _columns(acks: Sequence[Ack], doubted: set[Lease]) -> list[list[Any] | None]:
+    """``acks`` as ``ack.sql`` takes them. What is rare is NULL where it is not so."""
     errors = [ack.error for ack in acks]
-    return [
+    columns: list[list[Any]] = [
         [ack.lease.id for ack in acks],
         [ack.lease.boot for ack in acks],
         [ack.lease.token for ack in acks],
         [ack.status for ack in acks],
         [ack.reason for ack in acks],
         [ack.outcome for ack in acks],
-        [_us(min(ack.delay, LONGEST_DELAY)) for ack in acks],
-        [ack.uses_attempt for ack in acks],
+        [_us(min(ack.delay, LONGEST_DELAY)) or None for ack in acks],
+        [not ack.uses_attempt or None for ack in acks],
         [_us(ack.ran_for) for ack in acks],
         [ack.result for ack in acks],
         [storable(error.line) if error else None for error in errors],
         [storable(error.type) if error else None for error in errors],
         [storable(error.message) if error else None for error in errors],
         [storable(error.traceback) if error else None for error in errors],
+        [ack.lease in doubted or None for ack in acks],
     ]
+    return [column(values) for values in columns]
 
 
 def _fail(batch: Sequence[_Acks], error: Exception) -> None:

@@ -1,6 +1,6 @@
 """Statements and values as PostgreSQL takes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -31,6 +31,13 @@ def bindable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable(item) if isinstance(item, str) else item for item in value]
     return value
+
+
+def column(values: Sequence[Any]) -> list[Any] | None:
+    """``values``, of which there is one at least, as an array; None in place of one that holds nothing else, which costs neither the driver nor the
+    server anything.
+    """
+    return None if values[0] is None and values.count(None) == len(values) else list(values)
 
 
 def storable(text: str | None) -> str | None:

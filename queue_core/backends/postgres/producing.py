@@ -9,7 +9,7 @@ from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from queue_core.backends import _rows
-from queue_core.backends.postgres.binding import arguments, compiled, storable
+from queue_core.backends.postgres.binding import arguments, column, compiled, storable
 from queue_core.backends.postgres.line import Connection
 from queue_core.backends.postgres.transaction import Transaction
 from queue_core.backends.relational.stage import DUE_LATER, due_in
@@ -76,7 +76,7 @@ def _delay(seconds: float | None) -> int | None:
 
 def parameters(rows: Sequence[Row], clock: int | None, *, announce: bool) -> list[Any]:
     """What ``push.sql``, or ``push_ruled.sql``, is given for ``rows``, in order."""
-    return [clock, announce, *(list(column) for column in zip(*rows, strict=True))]
+    return [clock, announce, *map(column, zip(*rows, strict=True))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ AS $$
     AND key = asked_key
 $$;
 
--- Store new tasks as Pending, all or none, in the order given. Element i of each array is about task i.
+-- Store new tasks as Pending, all or none, in the order given. Element i of each array is about task i; an array that
+-- holds nothing but NULL may be NULL itself.
 -- seqs: the place of each in the order of pushing; NULL for one whose key is taken, and then twins holds the id of the task that has it.
 -- named: whether a queue was named for the first time.
 -- announce: tell the listeners as part of the caller's transaction, for pushes that join one.

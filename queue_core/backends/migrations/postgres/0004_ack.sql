@@ -1,4 +1,5 @@
--- Store how attempts ended: element i of each array is about the same attempt, ordered by task id, so that no two calls wait for each other.
+-- Store how attempts ended: element i of each array is about the same attempt, ordered by task id, so that no two calls wait for each other. An array
+-- that holds nothing but NULL may be NULL itself. An attempt that is unused gives its number back.
 -- One is doubted when the connection broke while it was under way before: then it holds also if it is what the task came to.
 --
 -- held: the places of the acks that held; ended: ids of tasks that came to a final state unasked; worked: queues in which something waits again, or the group of something has room;
@@ -12,7 +13,7 @@ CREATE FUNCTION prinia_ack(
   ack_reasons text[],
   ack_outcomes text[],
   ack_delays bigint[],
-  ack_uses boolean[],
+  ack_unused boolean[],
   ack_rans bigint[],
   ack_results bytea[],
   ack_lines text[],
@@ -48,10 +49,10 @@ BEGIN
       status = CASE WHEN task.kill_requested_at IS NOT NULL AND ack.again THEN 'Killed' ELSE ack.status END,
       reason = CASE WHEN task.kill_requested_at IS NOT NULL AND ack.again THEN 'killed' ELSE ack.reason END,
       stage = CASE WHEN ack.again AND task.kill_requested_at IS NULL THEN CASE WHEN ack.delay > 0 THEN 0 WHEN task.group_name IS NULL THEN 1 ELSE 3 END END,
-      run_at = CASE WHEN ack.again AND task.kill_requested_at IS NULL THEN moment + ack.delay ELSE task.run_at END,
+      run_at = CASE WHEN ack.again AND task.kill_requested_at IS NULL THEN moment + coalesce(ack.delay, 0) ELSE task.run_at END,
       done_at = CASE WHEN ack.again AND task.kill_requested_at IS NULL THEN NULL ELSE moment END,
       ran_us = ack.ran,
-      attempts = task.attempts - CASE WHEN ack.uses THEN 0 ELSE 1 END,
+      attempts = task.attempts - CASE WHEN ack.unused THEN 1 ELSE 0 END,
       result = ack.result,
       checkpoint = CASE WHEN ack.status <> 'Done' THEN task.checkpoint END,
       error = CASE WHEN ack.status = 'Done' THEN NULL ELSE coalesce(ack.line, task.error) END,
@@ -59,10 +60,10 @@ BEGIN
     FROM (
       SELECT asked.*, asked.status IN ('Failed', 'Pending') AS again
       FROM unnest(
-        ack_ids, ack_boots, ack_tokens, ack_statuses, ack_reasons, ack_outcomes, ack_delays, ack_uses, ack_rans, ack_results,
+        ack_ids, ack_boots, ack_tokens, ack_statuses, ack_reasons, ack_outcomes, ack_delays, ack_unused, ack_rans, ack_results,
         ack_lines, ack_types, ack_messages, ack_tracebacks
       ) WITH ORDINALITY AS asked (
-        id, boot, token, status, reason, outcome, delay, uses, ran, result, line, type, message, traceback, place
+        id, boot, token, status, reason, outcome, delay, unused, ran, result, line, type, message, traceback, place
       )
     ) AS ack
     WHERE task.id = ANY(ARRAY[ack.id])
@@ -70,7 +71,7 @@ BEGIN
       AND task.lease = ack.token
       AND (task.status = 'Running') IS TRUE
     RETURNING
-      task.id, task.seq, task.queue, task.status, task.attempts + CASE WHEN ack.uses THEN 0 ELSE 1 END AS number, task.worker, task.started_at,
+      task.id, task.seq, task.queue, task.status, task.attempts + CASE WHEN ack.unused THEN 1 ELSE 0 END AS number, task.worker, task.started_at,
       ack.ran, ack.again, ack.outcome, ack.type, ack.message, ack.traceback, ack.place, task.group_name
   ),
   history AS (

@@ -70,7 +70,7 @@ def _values(store: "Store", tasks: Sequence[NewTask], ruled: bool) -> dict[str, 
 
 def _plain(name: str, column: Any) -> Any:
     plain = _PLAIN.get(name)
-    return column if plain is None else [None if item is None else plain(item) for item in column]
+    return column if plain is None or column is None else [None if item is None else plain(item) for item in column]
 
 
 def _fetch(schema: str, ids: Sequence[str]) -> Generator[Statement, list[Row], dict[str, Task]]:

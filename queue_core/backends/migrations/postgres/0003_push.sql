@@ -191,6 +191,8 @@ CREATE FUNCTION prinia_make_room(
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+  places CONSTANT regclass := pg_get_serial_sequence('{schema}.tasks', 'seq');
 BEGIN
   pushed_at := prinia_now(given_now);
 
@@ -203,7 +205,7 @@ BEGIN
   FROM unnest(new_queues, ns) AS asked (queue, n)
   CROSS JOIN (VALUES ('Pending'), ('pushed')) AS change (what);
 
-  SELECT array_agg(nextval(pg_get_serial_sequence('{schema}.tasks', 'seq')))
+  SELECT array_agg(nextval(places))
   INTO seqs
   FROM generate_series(1, (SELECT sum(asked.n) FROM unnest(ns) AS asked (n)));
 END

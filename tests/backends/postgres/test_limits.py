@@ -49,10 +49,26 @@ async def test_a_claim_does_not_walk_over_what_is_held_back(fresh_postgres_store
     await store.backend.close()
 
 
-async def pages_of_a_claim(connection: "asyncpg.Connection[Any]", address: Address, boot: str) -> int:
+async def test_a_turn_does_not_walk_over_what_was_let_in_of_other_groups(fresh_postgres_store: str) -> None:
+    store, queue = connect(fresh_postgres_store), QueueName("mail")
+    await store.backend.open()
+    await store.backend.declare(queue, Limits(group_concurrency=1))
+    await store.backend.push([new_task(queue=queue, group=f"g{number}") for number in range(5_000)])
+    await push_one(store, queue=queue, group="big", priority=-1)
+    boot = await registered(store, queues=(queue,))
+    for _ in range(6):
+        assert await claim(store, boot, queue, limit=0) == []
+    address = store.backend._store.address
+    async with connection_to(address) as connection:
+        touched = [await pages_of_a_claim(connection, address, boot, limit=0) for _ in range(4)]
+    assert min(touched) < PAGES
+    await store.backend.close()
+
+
+async def pages_of_a_claim(connection: "asyncpg.Connection[Any]", address: Address, boot: str, limit: int = 50) -> int:
     """How many pages a claim touches that has to look at the group and finds it full."""
     await connection.execute(qualified("SELECT prinia_turn(ARRAY['mail'], ARRAY['big'], 0)", address.schema))
-    asked = f"SELECT * FROM prinia_claim(NULL, '{boot}', ARRAY['mail'], NULL, 50, 50, NULL, NULL, NULL)"
+    asked = f"SELECT * FROM prinia_claim(NULL, '{boot}', ARRAY['mail'], NULL, {limit}, {limit}, NULL, NULL, NULL)"
     [answer] = json.loads(await connection.fetchval(qualified(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked}", address.schema)))
     assert answer["Plan"]["Actual Rows"] == 2, "the two rows that say how it ended"
     return int(answer["Plan"]["Shared Hit Blocks"] + answer["Plan"]["Shared Read Blocks"])

@@ -20,7 +20,8 @@ SELECT
     FROM prinia_tasks AS held
     WHERE held.queue = task.queue
       AND held.group_name = task.group_name
-      AND held.stage = 2
+      AND held.stage >= 2
+      AND held.stage <= 2
   ),
   (
     SELECT coalesce(sum(start.n), 0)
@@ -43,25 +44,29 @@ SELECT
       FROM prinia_tasks AS live
       WHERE live.queue = task.queue
         AND live.group_name = task.group_name
-        AND live.stage = 0
+        AND live.stage >= 0
+        AND live.stage <= 0
       UNION ALL
       SELECT min(live.seq)
       FROM prinia_tasks AS live
       WHERE live.queue = task.queue
         AND live.group_name = task.group_name
-        AND live.stage = 1
+        AND live.stage >= 1
+        AND live.stage <= 1
       UNION ALL
       SELECT min(live.seq)
       FROM prinia_tasks AS live
       WHERE live.queue = task.queue
         AND live.group_name = task.group_name
-        AND live.stage = 2
+        AND live.stage >= 2
+        AND live.stage <= 2
       UNION ALL
       SELECT min(live.seq)
       FROM prinia_tasks AS live
       WHERE live.queue = task.queue
         AND live.group_name = task.group_name
-        AND live.stage = 3
+        AND live.stage >= 3
+        AND live.stage <= 3
     ) AS place
     JOIN prinia_tasks AS first ON first.seq = place.seq
     ORDER BY place.seq

@@ -257,7 +257,10 @@ class Span(StrEnum):
     @property
     def width(self) -> timedelta:
         """As a duration."""
-        return {Span.MINUTE: timedelta(minutes=1), Span.HOUR: timedelta(hours=1), Span.DAY: timedelta(days=1)}[self]
+        return _WIDTHS[self]
+
+
+_WIDTHS: Final = {Span.MINUTE: timedelta(minutes=1), Span.HOUR: timedelta(hours=1), Span.DAY: timedelta(days=1)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from queue_core.clock import EPOCH
@@ -71,6 +72,7 @@ class Rollups:
         return [tally for name, tally in by_queue.items() if queue in {None, name}]
 
 
+@lru_cache(maxsize=16)  # what happens at once is entered task by task, with the same time
 def round_down(at: datetime, span: Span) -> datetime:
     """The start of the span that ``at`` lies in."""
     return at - (at - EPOCH) % span.width

@@ -66,7 +66,7 @@ class Scheduler:
         return 0.0
 
     async def _step(self) -> float:
-        was_behind, pause = self.is_behind, None
+        was_behind, pause = self.is_behind, self._every
         try:
             pause = await self._round()
         finally:

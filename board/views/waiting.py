@@ -75,7 +75,7 @@ def _limits_of_group(ask: Ask, task: Task, limits: Limits, room: Room) -> list[R
     found = _rate(group, room.group_starts, limits.group_rate, room.group_again_at, None)
     if not limits.ordered:
         return [*_limit(group, room.group_held, limits.group_concurrency, None), *found]
-    if room.group_first in {task.id, None}:
+    if room.group_first is None or room.group_first == task.id:
         return [_no(f"It is the first of {group}, whose tasks run in order."), *found]
     return [_yes(f"The tasks of {group} run in order, and an earlier one has not ended.", href=ask.urls.task(room.group_first)), *found]
 

@@ -10,9 +10,9 @@ from queue_core.backend import Backend, Capabilities
 from queue_core.backoff import Retry
 from queue_core.codec import CODECS, Codec, Guarded, JsonCodec, MsgPackCodec
 from queue_core.definition import STREAM_BATCH, AsyncTaskDefinition, Options, PlainTaskDefinition, TaskDefinition
-from queue_core.errors import InvalidValue, UnknownTask
+from queue_core.errors import InvalidValue, UnknownTask, not_negative, several
 from queue_core.expose import Expose, connect
-from queue_core.handle import TaskHandle
+from queue_core.handle import TaskHandle, check_id
 from queue_core.handler import DEFAULT_RETRY, Executor, Handler, place_of
 from queue_core.ids import QueueName, TaskId
 from queue_core.inject import Depends
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+_PUSHES: Final = "{0}.push(…), or app.push([{0}.new(…)])"
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 
@@ -363,6 +364,7 @@ class App:
         >>> len(stored)
         2
         """
+        _check_tasks(tasks)
         await self.open()
         tasks = pushed_through(self.on_push, tasks)
         if not self.backend.capabilities.key_rules:
@@ -388,13 +390,14 @@ class App:
         """The task with this id, whoever pushed it, to follow it: its ``result``, ``status``, ``kill``, ``retry``, ``update``.
 
         Where a definition of its name is here, its result is of the annotated type; ``definition.handle(id)`` tells type checkers so too.
-        Raises UnknownTask when no stored task has this id.
+        Raises UnknownTask when no stored task has this id, InvalidValue for what is no text.
 
         >>> pushed = await greet.push("Ada")
         >>> task = await app.handle(pushed.id)
         >>> task.task.name
         'greet'
         """
+        check_id(id)
         await self.open()
         task = await self.expose.fetch(TaskId(id))
         if task is None:
@@ -405,7 +408,8 @@ class App:
     async def wait_for(self, tasks: Iterable[TaskHandle[Any] | str], *, timeout: float | None = None) -> AsyncGenerator[Task, None]:
         """Yield each of these tasks, given by handle or id, once it is Done or Killed; those that are already, at once.
 
-        Raises UnknownTask for an id that is not stored, ResultTimeout when ``timeout`` seconds passed with some unfinished.
+        Raises UnknownTask for an id that is not stored, ResultTimeout when ``timeout`` seconds passed with some unfinished, InvalidValue for what is
+        neither handle nor id, and for a ``timeout`` that is no number of seconds.
 
         >>> tasks = await greet.push_many({"name": name} for name in ("Ada", "Grace"))
         >>> ran = await drain(app)
@@ -414,8 +418,11 @@ class App:
         greet Done
         greet Done
         """
+        several("tasks", tasks, what="handles or ids")
+        if timeout is not None:
+            not_negative("timeout", timeout)
+        ids = [_id_of(task) for task in tasks]
         await self.open()
-        ids = [TaskId(task) if isinstance(task, str) else task.id for task in tasks]
         async with aclosing(cast("AsyncGenerator[Task, None]", self.backend.wait_for(ids, timeout=timeout))) as finished:
             async for task in finished:
                 yield task
@@ -442,8 +449,9 @@ class App:
         """
         from queue_core.worker import Worker  # only where tasks are run: programs that push start a quarter faster without it
 
+        _check_options("worker", options, inspect.signature(Worker).parameters)
         given = self.data | {type(value): value for value in data}
-        layers, hooks = (*self.middleware, *middleware), (*self.on_ack, *_several(on_ack))
+        layers, hooks = (*self.middleware, *checked(middleware)), (*self.on_ack, *_several(on_ack))
         return Worker(
             name,
             self.backend,
@@ -505,6 +513,31 @@ async def _ready(worker: "Worker", working: "asyncio.Future[None]") -> None:
         ready.cancel()
     if working.done():
         working.result()
+
+
+def _check_tasks(tasks: object) -> None:
+    if isinstance(tasks, TaskDefinition):
+        raise InvalidValue(f"app.push takes ready-made tasks, got {tasks!r}. Write {_PUSHES.format(tasks.name)}.")
+    several("tasks", tasks, what="ready-made tasks")
+    for task in cast("Iterable[object]", tasks):
+        if not isinstance(task, NewTask):
+            name = task.name if isinstance(task, TaskDefinition) else "f"
+            raise InvalidValue(f"app.push takes ready-made tasks, got {task!r}. Write {_PUSHES.format(name)}.")
+
+
+def _check_options(of: str, options: Iterable[str], known: Iterable[str]) -> None:
+    for name in options:
+        if name not in (names := list(known)):
+            import difflib  # only where a name is wrong
+
+            near = difflib.get_close_matches(name, names, 1)
+            raise InvalidValue(f"{of}() has no option {name}. " + (f"Did you mean {near[0]}?" if near else "Its options are those of Worker."))
+
+
+def _id_of(task: object) -> TaskId:
+    if not isinstance(task, str | TaskHandle):
+        raise InvalidValue(f"tasks must be several handles or ids, got {task!r} among them.")
+    return TaskId(task) if isinstance(task, str) else task.id
 
 
 def _check_keys(can: Capabilities, tasks: Sequence[NewTask]) -> None:

@@ -14,7 +14,7 @@ loop that has not opened it a store raises NotConnected at once.
 A store may lack parts of the contract, if its ``Capabilities`` say so: nobody calls what belongs to them.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,7 +24,7 @@ from queue_core.errors import InvalidValue
 from queue_core.ids import BootId, QueueName, TaskId
 from queue_core.limits import Limits
 from queue_core.logs import LogLine
-from queue_core.task import Claim, Lease, NewTask, Pushed, Task
+from queue_core.task import MAX_PERIOD, Claim, Lease, NewTask, Pushed, Task
 from queue_core.worker_info import Beat, BeatReply, Registration
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Rescued:
 class Retention:
     """How long finished tasks stay, in seconds, and how many; None keeps them for ever, or all. ``queues`` overrides by queue name.
 
-    Raises InvalidValue for a number of tasks that is none.
+    Raises InvalidValue for a time that is no number of seconds, and for a number of tasks that is none.
 
     >>> Retention(done=86_400, killed=None, queues={"audit": Retention(done=None)}).done
     86400
@@ -82,10 +82,22 @@ class Retention:
     queues: "dict[QueueName, Retention]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("done", "killed", "workers", "minutes", "audit", "logs"):
+            if (seconds := getattr(self, name)) is not None:
+                _check_age(name, seconds)
         for name in ("most_done", "most_killed"):
             most = getattr(self, name)
             if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
                 raise InvalidValue(f"{name} must be a whole number of tasks, zero or more, or None for any number, got {most!r}.")
+        if not isinstance(self.queues, Mapping) or not all(isinstance(own, Retention) for own in self.queues.values()):
+            raise InvalidValue(f'queues must be Retentions by the names of queues, as {{"audit": Retention(done=None)}}, got {self.queues!r}.')
+
+
+def _check_age(name: str, seconds: object) -> None:
+    years = 1 if name == "minutes" else 100  # those by day stay 365 times as long, and no clock goes back so far
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_PERIOD / 100 * years:
+        longest = "a year" if years == 1 else "100 years"
+        raise InvalidValue(f"{name} must be a number of seconds, zero or more and at most {longest}, or None for ever, got {seconds!r}.")
 
 
 class Wakeups(Protocol):

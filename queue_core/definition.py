@@ -7,8 +7,8 @@ from typing import Any, Final, Generic, ParamSpec, Protocol, TypedDict, TypeVar,
 
 from queue_core.backoff import Retry
 from queue_core.codec import Codec
-from queue_core.errors import InvalidValue, UnknownTask
-from queue_core.handle import Store, TaskHandle
+from queue_core.errors import InvalidValue, UnknownTask, several
+from queue_core.handle import Store, TaskHandle, check_id
 from queue_core.handler import Handler
 from queue_core.ids import QueueName, TaskId
 from queue_core.streams import Stream, each, gathered
@@ -153,6 +153,7 @@ class TaskDefinition(Generic[P, R]):
         >>> await task.status()
         <Status.PENDING: 'Pending'>
         """
+        check_id(id)
         await self.app.open()
         task = await self.app.expose.fetch(TaskId(id))
         if task is None:
@@ -265,8 +266,8 @@ def _checked(name: str, options: Options) -> Options:
     unknown = options.keys() - Options.__annotations__.keys()
     if unknown:
         raise InvalidValue(f"{name}: using() has no option {', '.join(sorted(unknown))}; it takes connection, {', '.join(Options.__annotations__)}.")
-    if isinstance(options.get("tags"), str):
-        raise InvalidValue(f"{name}: tags must be several texts, got the one text {options.get('tags')!r}. Put it in a list.")
+    if "tags" in options:
+        several(f"{name}: tags", options["tags"])
     return options
 
 

@@ -3,7 +3,7 @@
 import inspect
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 
@@ -20,7 +20,7 @@ class InvalidValue(PriniaError, ValueError):
 
     >>> await greet.push(name=7)
     Traceback (most recent call last):
-    InvalidValue: greet: name must be str, got 7 (int). Expected `str`, got `int`.
+    InvalidValue: greet: name must be str, got 7 (int).
     """
 
 
@@ -311,6 +311,14 @@ def plain(name: str, function: object) -> None:
         raise InvalidValue(f"{name} must be a function, got {function!r}.")
     if inspect.iscoroutinefunction(function):
         raise InvalidValue(f"{name} must be a plain function, got the async {getattr(function, '__name__', function)}, which nobody awaits.")
+
+
+def several(name: str, given: object, *, what: str = "texts") -> None:
+    """Raise InvalidValue unless ``given`` is a collection; one text is none, for its letters would be taken one by one."""
+    if isinstance(given, str):
+        raise InvalidValue(f"{name} must be several {what}, got the one text {given!r}. Put it in a list.")
+    if not isinstance(given, Iterable):
+        raise InvalidValue(f"{name} must be several {what}, got {given!r}. Put it in a list.")
 
 
 def not_negative(name: str, seconds: float) -> float:

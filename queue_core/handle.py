@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Protocol, TypedDict, TypeVar, Unpack, ca
 from queue_core.backend import Backend
 from queue_core.backoff import Retry
 from queue_core.codec import codec_named, convert
-from queue_core.errors import InvalidValue, ResultTimeout, TaskKilled, UnknownTask
+from queue_core.errors import InvalidValue, ResultTimeout, TaskKilled, UnknownTask, not_negative, several
 from queue_core.expose import Actor, Codec, Expose, Report, Status, Task, TaskId
 from queue_core.parameters import Parameters
 from queue_core.task import Pushed, TaskChange
@@ -92,13 +92,15 @@ class TaskHandle(Generic[R_co]):
         """Wait until the task is Done, and return what its handler returned.
 
         Raises TaskKilled when it ended Killed, ResultTimeout when ``timeout`` seconds passed first, UnknownTask when it was deleted,
-        DecodeError when the result does not fit the handler's return annotation.
+        DecodeError when the result does not fit the handler's return annotation, InvalidValue for a ``timeout`` that is no number of seconds.
 
         >>> task = await greet.push("Ada")
         >>> ran = await drain(app)
         >>> await task.result()
         'Hello, Ada.'
         """
+        if timeout is not None:
+            not_negative("timeout", timeout)
         await self._store.open()
         waiting = self._store.backend.wait_for([self.id], timeout=timeout)
         async with contextlib.aclosing(cast("Any", waiting)):
@@ -155,6 +157,7 @@ class TaskHandle(Generic[R_co]):
             raise InvalidValue(f"update() has no option {', '.join(sorted(unknown))}; it takes {', '.join(Changes.__annotations__)}.")
         fields: dict[str, Any] = {name: value for name, value in changes.items() if name != "arguments"}
         if "tags" in changes:
+            several("tags", changes["tags"])
             fields["tags"] = tuple(changes["tags"])
         if "arguments" in changes:
             fields |= {"args": self._encoded(changes["arguments"]), "codec": self.task.codec}
@@ -201,3 +204,9 @@ class TaskHandle(Generic[R_co]):
 
     def __repr__(self) -> str:
         return f"<TaskHandle {self.task.name} {self.id} {self.task.status}>"
+
+
+def check_id(id: object) -> None:
+    """Raise InvalidValue unless ``id`` is text."""
+    if not isinstance(id, str):
+        raise InvalidValue(f"id must be the text of a task's id, got {id!r}.")

@@ -23,7 +23,7 @@ class Rate:
     per: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_number("rate", self.n)
+        _check_number("n", self.n)
         if isinstance(self.per, bool) or not isinstance(self.per, int | float) or not 0.001 <= self.per <= LONGEST:
             raise InvalidValue(f"per must be a number of seconds from 0.001 to a year, got {self.per!r}.")
 

@@ -126,13 +126,15 @@ class Monitor:
             self._start(member)
 
     def add(self, worker: Worker) -> None:
-        """Run ``worker`` itself, again and again; as ``register`` with a factory that always gives it.
+        """Run ``worker`` itself, again and again; as ``register`` with a factory that always gives it. Raises InvalidValue for what is no Worker.
 
         >>> monitor = Monitor()
         >>> monitor.add(app.worker("email-1"))
         >>> list(monitor.workers)
         ['email-1']
         """
+        if not isinstance(worker, Worker):
+            raise InvalidValue(f"A monitor takes a Worker, as monitor.add(app.worker()), got {worker!r}.")
         self.register(lambda _: worker, name=worker.name)
 
     async def remove(self, name: str) -> None:

@@ -1,6 +1,7 @@
 """What a handler takes: which parameters are stored with a task, which are filled in, and the checks at both ends."""
 
 import inspect
+import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ class Parameters:
             convert(plain, kind, strict=True)
         except DecodeError as error:
             raise InvalidValue(
-                f"{self.task}: {name} must be {kind_name(kind)}, got {short(value)} ({type(value).__name__}). {_cure(error)}"
+                f"{self.task}: {name} must be {kind_name(kind)}, got {short(value)} ({type(value).__name__}).{_where(error)}"
             ) from error
 
     def _unstorable(self, given: Mapping[str, Any], codec: Codec, error: EncodeError) -> str:
@@ -147,7 +148,7 @@ class Parameters:
         try:
             return convert(value, parameter.kind)
         except DecodeError as error:
-            raise DecodeError(f"{self.task}: the stored {name} must be {kind_name(parameter.kind)}, got {short(value)}. {_cure(error)}") from error
+            raise DecodeError(f"{self.task}: the stored {name} must be {kind_name(parameter.kind)}, got {short(value)}.{_where(error)}") from error
 
 
 def parameters_of(task: str, function: Callable[..., Any]) -> Parameters:
@@ -270,8 +271,13 @@ def short(value: object) -> str:
     return _SHORT.repr(value)
 
 
-def _cure(error: DecodeError) -> str:
-    return f"{str(error).rstrip('.')}."
+def _where(error: DecodeError) -> str:
+    """What ``error`` adds to a sentence that names the kind and the value; nothing where it only names them in other words."""
+    said = str(error).rstrip(".")
+    return "" if _OTHER_WORDS.fullmatch(said) else f" {said}."
+
+
+_OTHER_WORDS: Final = re.compile(r"Expected `[^`]*`, got `[^`]*`")
 
 
 _SHORT = reprlib.Repr()

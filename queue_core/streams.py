@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from typing import TypeVar
 
+from queue_core.errors import InvalidValue
+
 T = TypeVar("T")
 Stream = AsyncIterable[T] | Iterable[T]
 
@@ -42,11 +44,13 @@ async def gathered(source: Stream[T], most: int) -> AsyncGenerator[list[T], None
 
 
 async def each(source: Stream[T]) -> AsyncGenerator[T, None]:
-    """The items of a plain or an async iterable. What is left of an async generator is closed."""
+    """The items of a plain or an async iterable. What is left of an async generator is closed. Raises InvalidValue for what is neither."""
     if isinstance(source, Iterable):
         for item in source:
             yield item
         return
+    if not isinstance(source, AsyncIterable):
+        raise InvalidValue(f"A stream must be something to go through with for or async for, got {source!r}.")
     try:
         async for item in source:
             yield item

@@ -33,7 +33,7 @@ class Stored:
 
 def unknown(name: str) -> InvalidValue:
     """What is said of a schedule that is not there."""
-    return InvalidValue(f"schedule must be known, got {name!r}. A schedule exists once a worker of an app that declares it has started.")
+    return InvalidValue(f"There is no schedule {name!r}. A schedule exists once a worker of an app that declares it has started.")
 
 
 def first_tick(entry: Entry, now: datetime, last_tick: datetime | None = None) -> datetime | None:

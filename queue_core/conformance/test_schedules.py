@@ -324,7 +324,7 @@ async def test_every_action_on_a_schedule_is_in_the_audit(connected: Connected) 
 
 @pytest.mark.parametrize("verb", ["pause_schedule", "resume_schedule", "run_schedule", "delete_schedule"])
 async def test_an_unknown_schedule_is_a_sentence_and_no_action(connected: Connected, verb: str) -> None:
-    with pytest.raises(InvalidValue, match="schedule must be known, got 'nobody'"):
+    with pytest.raises(InvalidValue, match="There is no schedule 'nobody'"):
         await getattr(connected.expose, verb)("nobody", actor=ME)
     assert await connected.expose.list_audit() == []
 

@@ -10,14 +10,15 @@ The way of one run, from the outside in:
 5. what came out is judged again, turned into an outcome, shown to the ``on_ack`` hooks, and stored.
 """
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from queue_core.errors import InvalidValue
+from queue_core.errors import InvalidValue, several
 from queue_core.inject import Ending, WorkerContext
 from queue_core.task import NewTask
 
@@ -282,17 +283,26 @@ def _around(following: Next, layer: Middleware) -> Next:
 
 
 def checked(middleware: Iterable[Middleware]) -> tuple[Middleware, ...]:
-    """``middleware`` as a tuple. Raises InvalidValue for what cannot be called with a call."""
+    """``middleware`` as a tuple. Raises InvalidValue for what cannot be called with a call and awaited."""
+    several("middleware", middleware, what="async functions")
     layers = tuple(middleware)
     for layer in layers:
         if isinstance(layer, type):
             raise InvalidValue(f"middleware must be functions or objects, got the class {layer.__name__}. Make an object of it: {layer.__name__}(…).")
         if not callable(layer):
             raise InvalidValue(f"middleware must be async functions of a call and what follows, got {layer!r}.")
+        if not _is_async(layer):
+            raise InvalidValue(f"middleware must be async functions of a call and what follows, got the plain {middleware_name(layer)}.")
     for place, layer in enumerate(layers):
         if isinstance(layer, Gate) and any(layer is other for other in layers[:place]):
             raise InvalidValue(f"The same {middleware_name(layer)} is listed twice, so a run would wait behind itself. List it once.")
     return layers
+
+
+def _is_async(layer: Callable[..., Any]) -> bool:
+    while isinstance(layer, partial):
+        layer = layer.func
+    return inspect.iscoroutinefunction(layer) or inspect.iscoroutinefunction(getattr(layer, "__call__", None))  # noqa: B004
 
 
 @asynccontextmanager

@@ -1,12 +1,13 @@
 """Intervals."""
 
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from queue_core.clock import Clock, SystemClock, from_us, to_us
-from queue_core.errors import InvalidValue, not_negative
+from queue_core.errors import InvalidValue
 from queue_core.schedule.tick import Tick, ticks
 from queue_core.task import check_aware
 
@@ -42,7 +43,7 @@ class Every:
 
     def __post_init__(self) -> None:
         for name in ("seconds", "minutes", "hours", "days", "weeks"):
-            not_negative(name, getattr(self, name))
+            _check_amount(name, getattr(self, name))
         if self._total > LONGEST:
             raise InvalidValue(f"Every must be at most 10,000 years in all, got {self._total:g} seconds. Write Every(minutes=10).")
         if self.period_us < _SECOND:
@@ -88,6 +89,11 @@ class Every:
     def ticks(self, clock: Clock | None = None) -> AsyncIterator[Tick]:
         """Wait for each tick from now on and yield it, as ``Cron.ticks`` does."""
         return ticks(self, clock or SystemClock())
+
+
+def _check_amount(unit: str, amount: object) -> None:
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= sys.float_info.max:
+        raise InvalidValue(f"{unit} must be a number, and not negative, got {amount!r}. Write Every(minutes=10).")
 
 
 def _span(us: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from queue_core.app import App
-from queue_core.errors import InvalidValue, ResultTimeout
+from queue_core.errors import InvalidValue, ResultTimeout, several
 from queue_core.events import Event, Idle, TaskEnded, TaskStarted
 from queue_core.ids import TaskId
 from queue_core.task import Task
@@ -40,6 +40,8 @@ async def drain(
     """
     if limit is not None and limit < 1:
         raise InvalidValue(f"limit must be at least 1, got {limit}. Leave it out to run everything that is due.")
+    if queues is not None:
+        several("queues", queues)
     await app.open()
     drained, deadline = Drained(limit), time.monotonic() + timeout
     served: list[str] = []

@@ -13,6 +13,7 @@ from queue_core.ids import new_task_id
 from queue_core.inject import AttemptNumber, Verb, WorkerContext
 from queue_core.middleware import Call, compose, entered, provided
 from queue_core.task import check_checkpoint
+from queue_core.testing.pushes import check_definition
 from queue_core.worker.executor import Known
 from queue_core.worker.recipes import prepare
 from queue_core.worker.results import stored_result
@@ -36,6 +37,7 @@ async def run_inline(task: TaskDefinition[P, R], *args: P.args, **kwargs: P.kwar
     >>> await run_inline(double, number=21)
     42
     """
+    check_definition("run_inline", task)
     handler, app = task.handler, cast("App", task.app)
     parameters = handler.parameters
     stored = parameters.decode(parameters.encode(parameters.bind(args, kwargs), task.codec), task.codec)

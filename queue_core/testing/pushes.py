@@ -52,6 +52,8 @@ async def pushed(app: App, task: TaskDefinition[..., Any] | None = None) -> list
     ...     print([str(task) for task in await pushed(app)])
     ["greet(name='Ada')"]
     """
+    if task is not None:
+        check_definition("pushed", task)
     await app.open()
     ids = [id async for id in _ids(app, TaskFilter(name=None if task is None else task.name))]
     return [_read(app, each) for each in await fetched(app, ids[::-1]) if each.name in app.tasks]
@@ -72,6 +74,7 @@ async def assert_pushed(app: App, task: TaskDefinition[..., Any], /, **arguments
     Traceback (most recent call last):
     AssertionError: No greet was pushed with name='Grace'. Pushed were: greet(name='Ada').
     """
+    check_definition("assert_pushed", task)
     parameters = task.handler.parameters
     for name in arguments:
         if name not in parameters.by_name and parameters.rest is None:
@@ -82,6 +85,12 @@ async def assert_pushed(app: App, task: TaskDefinition[..., Any], /, **arguments
             return each
     wanted = f" with {_shown(arguments)}" if arguments else ""
     raise AssertionError(f"No {task.name} was pushed{wanted}. {_listed(there or await pushed(app))}")
+
+
+def check_definition(asked_by: str, task: object) -> None:
+    """Raise InvalidValue unless ``task`` is a definition."""
+    if not isinstance(task, TaskDefinition):
+        raise InvalidValue(f"{asked_by} needs a task that was made by @app.task, got {task!r}.")
 
 
 async def _ids(app: App, wanted: TaskFilter) -> AsyncIterator[TaskId]:

@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -206,8 +206,42 @@ def _way(function: Callable[..., Any]) -> Way:
 def _maker(function: Callable[..., Any], way: Way) -> Callable[..., Any]:
     match way:
         case Way.ENTER:
-            return contextmanager(function)
+            return _entering(function)
         case Way.ENTER_ASYNC:
-            return asynccontextmanager(function)
+            return _entering_async(function)
         case _:
             return function
+
+
+def _entering(function: Callable[..., Any]) -> Callable[..., Any]:
+    manager = contextmanager(function)
+
+    @contextmanager
+    def make(**given: Any) -> Iterator[Any]:
+        with _one_yield(function), manager(**given) as made:
+            yield made
+
+    return make
+
+
+def _entering_async(function: Callable[..., Any]) -> Callable[..., Any]:
+    manager = asynccontextmanager(function)
+
+    @asynccontextmanager
+    async def make(**given: Any) -> AsyncIterator[Any]:
+        with _one_yield(function):
+            async with manager(**given) as made:
+                yield made
+
+    return make
+
+
+@contextmanager
+def _one_yield(function: Callable[..., Any]) -> Iterator[None]:
+    """Name the dependency where Python says only that a generator yielded never, or more than once."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("generator didn't "):
+            raise
+        raise InvalidValue(f"The dependency {name_of(function)} must yield once: what it made. What follows the yield is its clean-up.") from error

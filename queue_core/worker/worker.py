@@ -11,13 +11,13 @@ from typing import Any, Final, TypeVar
 
 from queue_core.backend import Backend, Capabilities, Retention
 from queue_core.codec import CODECS, Codec
-from queue_core.errors import StoreUnavailable, WorkerStateError
+from queue_core.errors import StoreUnavailable, WorkerStateError, several
 from queue_core.events import Custom, Event, Stop, StopReason
 from queue_core.handler import Handler
 from queue_core.ids import QueueName
 from queue_core.inject import Verb
 from queue_core.limits import Limits
-from queue_core.middleware import AckHook, Middleware, entered, provided
+from queue_core.middleware import AckHook, Middleware, checked, entered, provided
 from queue_core.polling import DEFAULT_POLL, Poll, strategies
 from queue_core.schedule import Schedule
 from queue_core.worker.announcer import MAX_BACKLOG, Announcer, Listener
@@ -110,13 +110,15 @@ class Worker:
         capture_logs: str | int | Usual | None = USUAL,
         schedules: Iterable[Schedule] = (),
     ) -> None:
+        if queues is not None:
+            several("queues", queues)
         handlers = list(handlers)
         named = tuple(dict.fromkeys(handler.queue for handler in handlers))
         self.settings = Settings(
             name=unique_name() if name is None else name,
             queues=named if queues is None else tuple(QueueName(queue) for queue in dict.fromkeys(queues)),
             concurrency=concurrency,
-            middleware=tuple(middleware),
+            middleware=checked(middleware),
             lease_ttl=lease_ttl,
             heartbeat_every=lease_ttl / 5 if heartbeat_every is None else heartbeat_every,
             shutdown_timeout=shutdown_timeout,

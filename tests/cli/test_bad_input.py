@@ -167,7 +167,7 @@ def test_an_illegal_request_names_the_state(store: Prinia) -> None:
         ("nowhere:app", USAGE, ["no module 'nowhere'"]),
         ("shop:queue", USAGE, ["no queue", "shop:app"]),
         ("shop:not_an_app", USAGE, ["int", "shop:app"]),
-        ("placeless:app", USAGE, ["prinia: In placeless: The folder /nowhere of the store tasks.db does not exist. Create it first.\n"]),
+        ("placeless:app", USAGE, ["prinia: In placeless: The folder /nowhere of the store /nowhere/tasks.db does not exist. Create it first.\n"]),
         ("dotted:app", FAILED, ["dotted could not be imported: ValueError: It ends. Run `python"]),
         ("failing:app", FAILED, ["failing could not be imported", "ZeroDivisionError"]),
         ("needy:app", FAILED, ["needs the module 'not_installed'"]),

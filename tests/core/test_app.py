@@ -96,8 +96,8 @@ async def test_rich_arguments_and_results_arrive_as_their_types(app: App) -> Non
     ("kwargs", "sentence"),
     [
         ({}, "send needs the argument user_id (int), which was not given."),
-        ({"user_id": "42"}, "send: user_id must be int, got '42' (str). Expected `int`, got `str`."),
-        ({"user_id": True}, "send: user_id must be int, got True (bool). Expected `int`, got `bool`."),
+        ({"user_id": "42"}, "send: user_id must be int, got '42' (str)."),
+        ({"user_id": True}, "send: user_id must be int, got True (bool)."),
         ({"user_id": 1, "usr": 2}, "send has no parameter 'usr'; its parameters: user_id, note, extra."),
         ({"user_id": 1, "note": object}, "send: note=<class 'object'> cannot be stored: values of type type are not supported; pass builtins"),
         ({"user_id": 1, "ctx": None}, "send gets ctx from its worker; leave it out."),

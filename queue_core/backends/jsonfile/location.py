@@ -30,6 +30,6 @@ def _check(path: Path) -> None:
     if path.exists() and not path.is_file():
         raise InvalidValue(f"The store must be a file, and {path} is a device, a pipe or a socket. Name a file: {_EXAMPLES}")
     if not path.parent.is_dir():
-        raise InvalidValue(f"The folder {path.parent} of the store {path.name} does not exist. Create it first.")
+        raise InvalidValue(f"The folder {path.parent} of the store {path} does not exist. Create it first.")
     if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise InvalidValue(f"The store {path} and its folder must be writable for this process. Change their permissions, or choose another path.")

@@ -137,4 +137,4 @@ def _give_back_queued(state: State, queue: QueueName) -> None:
 
 def _check_known(state: State, queue: QueueName) -> None:
     if queue not in state.pauses:
-        raise InvalidValue(f"queue must be known, got {queue!r}. A queue exists from its first push or worker on.")
+        raise InvalidValue(f"There is no queue {queue!r}. A queue exists from its first push or worker on.")

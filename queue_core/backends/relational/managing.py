@@ -186,7 +186,7 @@ async def resume(tx: Transaction, queue: QueueName, actor: Actor) -> None:
 
 async def _check_known(tx: Transaction, queue: QueueName) -> None:
     if await tx.row("find_queue", queue=queue) is None:
-        raise InvalidValue(f"queue must be known, got {queue!r}. A queue exists from its first push or worker on.")
+        raise InvalidValue(f"There is no queue {queue!r}. A queue exists from its first push or worker on.")
 
 
 # --- audit -----------------------------------------------------------------------------------------------

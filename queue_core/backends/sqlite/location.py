@@ -54,7 +54,7 @@ def _check(path: Path) -> None:
     if path.is_dir():
         raise InvalidValue(f"The store must be a file, and {path} is a folder. Name a file in it: sqlite:///{path}/tasks.db.")
     if not folder.is_dir():
-        raise InvalidValue(f"The folder {folder} of the store {path.name} does not exist. Create it first.")
+        raise InvalidValue(f"The folder {folder} of the store {path} does not exist. Create it first.")
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise InvalidValue(f"The store {path} and its folder must be writable for this process. Change their permissions, or choose another path.")
 

@@ -34,6 +34,7 @@ class Acker:
         self._writing: list[tuple[Claim, Ack]] = []
         self._stored = Bell()
         self._deadline = float("inf")
+        self._hurried = False
         self._dropped = False
         self._loop = Loop("acker", self._flush, report=report)
         self.wake = self._loop.wake
@@ -66,7 +67,7 @@ class Acker:
     async def drain(self, timeout: float) -> None:
         """Wait until everything is stored, at most ``timeout`` seconds; what is left then is for the rescuers."""
         clock = asyncio.get_running_loop()
-        self._deadline = min(self._deadline, clock.time() + timeout)
+        self._deadline = clock.time() + (min(timeout, HURRY) if self._hurried else timeout)
         while len(self) and clock.time() < self._deadline:
             await self._stored.wait(self._deadline - clock.time())
         await self._loop.stop(grace=max(0.0, self._deadline - clock.time()))
@@ -74,7 +75,8 @@ class Acker:
             _log.error("The ends of %d attempts could not be stored before the worker ended; their tasks will be rescued and run again.", len(self))
 
     def hurry(self) -> None:
-        """Let a ``drain``, under way or to come, take a second from now at most."""
+        """Let a ``drain`` take a second at most: from now if it is under way, else from its beginning."""
+        self._hurried = True
         self._deadline = min(self._deadline, asyncio.get_running_loop().time() + HURRY)
         self._stored.ring()
 

@@ -7,9 +7,9 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from enum import Enum, auto
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from queue_core.backend import Backend
 from queue_core.errors import PriniaError, StoreUnavailable
@@ -89,6 +89,7 @@ class Life:
         self._state = WorkerState.RUNNING
         self._end: End | None = None
         self._ending = Bell()
+        self._at_once: asyncio.Future[None] = self._loop.create_future()
         self._outage = Outage(_log, f"Worker {settings.name}", "use the store")
         self._idled = False
         self._acker = Acker(backend, scribe=executor.scribe, lost=executor.lost, emptied=self._settled, report=self._trouble)
@@ -121,6 +122,7 @@ class Life:
                 end = await self._ended()
             except asyncio.CancelledError:
                 self._end = End.STOP_AT_ONCE
+                self._hasten()
                 await asyncio.shield(self._loop.create_task(self._wind_up(End.STOP_AT_ONCE)))
                 raise
             return await self._wind_up(end)
@@ -131,8 +133,7 @@ class Life:
             self._end = why
             self._ending.ring()
             if why is End.STOP_AT_ONCE:
-                self._running.end_all(Ending.STOPPED)
-                self._side_work.cancel()
+                self._hasten()
                 self._acker.hurry()
 
     def pause(self) -> None:
@@ -279,22 +280,36 @@ class Life:
             await self._abandon()
         else:
             self._be(WorkerState.STOPPING)
-            await self._drain(at_once=end is End.STOP_AT_ONCE)
+            await self._drain()
         await self._stop_parts()
         if self._end is not End.LOST:
             await self._deregister()
         return end
 
-    async def _drain(self, *, at_once: bool) -> None:
+    async def _drain(self) -> None:
         """Claim nothing more, let what runs end, cancel what does not, store how all of it ended."""
         await self._fetcher.close(grace=self._settings.stop_grace)
-        deadline = self._loop.time() + (0.0 if at_once else self._settings.shutdown_timeout)
-        await self._running.emptied(deadline - self._loop.time())
-        self._running.end_all(Ending.STOPPED)
+        deadline = self._loop.time() + self._settings.shutdown_timeout
+        await self._let_end(self._running.emptied, deadline)
+        if self._end is not End.STOP_AT_ONCE:  # which has cancelled it already
+            self._running.end_all(Ending.STOPPED)
         await self._running.emptied(self._settings.stop_grace)
         self._give_up()
-        await self._side_work.finished(deadline - self._loop.time())
+        await self._let_end(self._side_work.finished, deadline)
         await self._acker.drain(max(self._settings.shutdown_timeout, 1.0))
+
+    def _hasten(self) -> None:
+        """Cancel what runs, and let nothing wait for its end as long as a graceful stop would."""
+        self._running.end_all(Ending.STOPPED)
+        self._side_work.cancel()
+        if not self._at_once.done():
+            self._at_once.set_result(None)
+
+    async def _let_end(self, ended: Callable[[float], Coroutine[Any, Any, bool]], deadline: float) -> None:
+        """Wait until it has ``ended``, but not past ``deadline``, nor once all is to end at once."""
+        waiting = self._loop.create_task(ended(deadline - self._loop.time()))
+        await asyncio.wait([waiting, self._at_once], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
 
     def _give_up(self) -> None:
         """Give back tasks whose handlers do not end, although they go on: otherwise their rows would wait for a rescuer."""

@@ -1,6 +1,8 @@
 """Workers: what design.md promises, with attempts to break it."""
 
 import asyncio
+import contextlib
+import threading
 import time
 from collections import Counter
 from typing import Any
@@ -23,6 +25,7 @@ from queue_core import (
 )
 from queue_core.expose import Actor
 from queue_core.task import DEFAULT_QUEUE, AttemptOutcome, NewTask
+from queue_core.worker import acker
 from queue_core.worker_info import WorkerState
 from tests.core.steps import PATIENCE, attempts, becomes, eventually, working
 
@@ -447,6 +450,40 @@ async def test_a_handler_that_ignores_the_end_of_its_worker_does_not_hold_it_up(
     async with working(app, shutdown_timeout=0.05, stop_grace=0.05):
         await asyncio.wait_for(started.wait(), PATIENCE)
     assert (await handle.fetch()).status is Status.PENDING
+    enough.set()
+
+
+@pytest.mark.parametrize("is_plain", [False, True])
+async def test_a_second_stop_gives_back_at_once_what_ignores_it_and_says_so_truly(
+    app: App, is_plain: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acker, "HURRY", 0.05)  # shorter than its grace, as in the life of a worker it is
+    started = threading.Event()
+    enough = threading.Event()
+
+    @app.task
+    async def deaf() -> None:
+        started.set()
+        while not enough.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.02)
+
+    @app.task
+    def blocked() -> None:
+        started.set()
+        while not enough.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                enough.wait(PATIENCE)
+
+    handle = await (blocked if is_plain else deaf).push()
+    async with asyncio.timeout(PATIENCE), working(app, shutdown_timeout=3_600, stop_grace=0.2) as worker:
+        await asyncio.to_thread(started.wait, PATIENCE)
+        worker.stop()
+        await asyncio.sleep(0)
+        worker.stop(at_once=True)
+    task = await handle.fetch()
+    assert (task.status, task.attempts) == (Status.PENDING, 0)
+    assert "could not be stored" not in caplog.text
     enough.set()
 
 

@@ -19,7 +19,7 @@ from queue_core.app import App
 from queue_core.cli import loop
 from queue_core.cli.failure import FAILED, OK, guarded
 from queue_core.cli.load import load_app
-from queue_core.cli.worker import Work, log_to_stderr
+from queue_core.cli.worker import LEFT, Work, log_to_stderr
 from queue_core.events import StopReason
 from queue_core.worker import Worker
 from queue_core.worker.shutdown import SIGNALS
@@ -75,7 +75,9 @@ async def _work(app: App, work: Work, line: "Line") -> int:
         line.lead_to(worker)
         await working
     is_replaced = line.is_replaced or worker.stop_reason in {StopReason.MAX_TASKS, StopReason.MAX_MEMORY}
-    return REPLACE if is_replaced else OK
+    code = REPLACE if is_replaced else OK
+    await loop.leave_behind(code, LEFT)
+    return code
 
 
 class Line:

@@ -14,6 +14,8 @@ from queue_core.cli.words import harmless, level, octets
 from queue_core.errors import InvalidValue
 
 OFF: Final = "off"
+ENDED: Final = "Stopped: nothing is left running."
+LEFT: Final = "Stopped: what did not end when it was cancelled ends with this process."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +57,24 @@ def run(args: argparse.Namespace) -> int:
     )
     log_to_stderr(work)
     if processes is None:
-        loop.run(_work(app, work))
+        is_all_ended = loop.run(_work(app, work))
     else:
         from queue_core.cli import processes as supervisor  # only here: most workers are one process
 
         supervisor.run(app, work, processes)
-    print("Stopped: nothing is left running.", flush=True)
+        is_all_ended = True
+    print(ENDED if is_all_ended else LEFT, flush=True)
     return OK
 
 
-async def _work(app: App, work: Work) -> None:
+async def _work(app: App, work: Work) -> bool:
+    """Work until the end; whether every handler has ended too."""
     async with app:  # first, so that nothing is said to run on a store that cannot be used
         print(banner(app, work), flush=True)
-        await app.work(**work.options)
+        worker = app.worker(**work.options)
+        await worker.run(signals=True)
+    await loop.leave_behind(OK, LEFT)
+    return not worker.running
 
 
 def how_many(text: str | None) -> int | None:

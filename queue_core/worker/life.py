@@ -89,7 +89,7 @@ class Life:
         self._state = WorkerState.RUNNING
         self._end: End | None = None
         self._ending = Bell()
-        self._at_once: asyncio.Future[None] = self._loop.create_future()
+        self._at_once: asyncio.Future[Any] = self._loop.create_future()
         self._outage = Outage(_log, f"Worker {settings.name}", "use the store")
         self._idled = False
         self._acker = Acker(backend, scribe=executor.scribe, lost=executor.lost, emptied=self._settled, report=self._trouble)
@@ -307,7 +307,7 @@ class Life:
 
     async def _let_end(self, ended: Callable[[float], Coroutine[Any, Any, bool]], deadline: float) -> None:
         """Wait until it has ``ended``, but not past ``deadline``, nor once all is to end at once."""
-        waiting = self._loop.create_task(ended(deadline - self._loop.time()))
+        waiting: asyncio.Future[Any] = self._loop.create_task(ended(deadline - self._loop.time()))
         await asyncio.wait([waiting, self._at_once], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
 

@@ -94,6 +94,27 @@ def test_sigterm_lets_the_running_task_finish(store: Prinia, app: Path) -> None:
     wait_for_state(store, id, "Done")
 
 
+@pytest.mark.parametrize("words", [(), ("--processes", "1")])
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_what_ignores_a_second_signal_is_given_back_and_ends_with_the_process(
+    store: Prinia, app: Path, is_plain: bool, words: tuple[str, ...]
+) -> None:
+    plain = DEAF.replace("async def", "def").replace("await asyncio", "time")
+    app.write_text(app.read_text() + (plain if is_plain else DEAF))
+    id = store("push", "deaf", "deaf").stdout.split()[0]
+    with process(app.parent, "worker", "shop:app", "--queues", "deaf", *words) as worker:
+        read_until(worker, "deaf has begun")
+        worker.send_signal(signal.SIGINT)
+        read_until(worker, "finishing what runs")
+        worker.send_signal(signal.SIGINT)
+        said = read_until(worker, "^Stopped")
+        assert worker.wait(PATIENCE) == 0
+    assert words or "ends with this process" in said
+    assert "ERROR" not in said
+    task = json.loads(store("tasks", "show", id, "--json").stdout)
+    assert (task["status"], task["attempts"]) == ("Pending", 0)
+
+
 def test_the_board_is_served_at_the_address_that_is_printed_and_ends_at_once(store: Prinia, url: str, tmp_path: Path) -> None:
     with process(tmp_path, "board", url, "--port", "0", "--environment", "test") as board:
         address = re.search(r"http://\S+", read_until(board, "http://"))
@@ -129,6 +150,17 @@ def test_logs_are_captured_from_the_level_that_is_given(store: Prinia, app: Path
     assert "so it goes" not in captured["off"]
 
 
+DEAF = """
+import contextlib
+import time
+
+@app.task(queue="deaf")
+async def deaf() -> None:
+    print("deaf has begun", flush=True)
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(600)
+"""
 TALKING = """
 import logging
 

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from queue_core.middleware.load_shed import LoadShed
     from queue_core.middleware.logging import Logging
     from queue_core.middleware.long_running import LongRunning
-    from queue_core.middleware.opentelemetry import OpenTelemetry
+    from queue_core.middleware.opentelemetry import OpenTelemetry as OpenTelemetry
     from queue_core.middleware.outcomes import outcome_of
-    from queue_core.middleware.prometheus import Prometheus
+    from queue_core.middleware.prometheus import Prometheus as Prometheus
     from queue_core.middleware.rate_limit import RateLimit
     from queue_core.middleware.retries import Retries
-    from queue_core.middleware.sentry import Sentry
+    from queue_core.middleware.sentry import Sentry as Sentry
     from queue_core.middleware.timeout import Timeout
     from queue_core.middleware.tracing import Tracing
 
@@ -55,16 +55,14 @@ __all__ = [
     "LongRunning",
     "Middleware",
     "Next",
-    "OpenTelemetry",
-    "Prometheus",
     "PushHook",
     "RateLimit",
     "Retries",
-    "Sentry",
     "Timeout",
     "Tracing",
     "outcome_of",
 ]
+"""All that needs no extra: ``from queue_core.middleware import *`` works everywhere. OpenTelemetry, Prometheus and Sentry are imported by name."""
 
 _HOMES: Final = {
     "Catch": "catch",

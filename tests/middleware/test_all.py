@@ -35,6 +35,8 @@ from tests.core.steps import PATIENCE, becomes, eventually, working
 
 CONTRACT: Final = {"AckHook", "Call", "Gate", "Middleware", "Next", "PushHook", "outcome_of"}
 """Names of the package that are no middleware."""
+NEED_EXTRAS: Final = {"OpenTelemetry": "opentelemetry", "Prometheus": "prometheus_client", "Sentry": "sentry_sdk"}
+"""Middleware that is imported by its name, and the libraries that it needs."""
 SHIPPED: Final[dict[str, Callable[[], Any]]] = {
     "Catch": lambda: Catch({Exception: AbortError}),
     "CircuitBreaker": lambda: CircuitBreaker(),
@@ -67,7 +69,13 @@ def silent_sentry() -> Iterator[None]:
 
 
 def test_every_middleware_of_the_package_is_tested_here() -> None:
-    assert set(shelf.__all__) - CONTRACT == SHIPPED.keys()
+    assert set(shelf.__all__) - CONTRACT == SHIPPED.keys() - NEED_EXTRAS
+
+
+def test_importing_all_of_the_package_needs_no_extra() -> None:
+    for extra in NEED_EXTRAS.values():
+        code = f"import sys; sys.modules[{extra!r}] = None\nfrom queue_core.middleware import *\nprint(Retries.__name__)"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "Retries"
 
 
 class Wordless(AbortError):

@@ -1,11 +1,15 @@
 """The command ``prinia``: the one place that puts the queue's commands, the board and the demo together."""
 
-import argparse
 import sys
-from typing import Final
 
-from queue_core.cli.failure import guarded
-from queue_core.cli.parser import STORE_HELP, Commands, Parser, add_commands, dispatch, runs
+try:
+    import argparse
+    from typing import Final
+
+    from queue_core.cli.failure import guarded
+    from queue_core.cli.parser import STORE_HELP, Commands, Parser, add_commands, dispatch, runs
+except KeyboardInterrupt:
+    sys.exit(130)  # failure.INTERRUPTED, which is not here yet
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8080
@@ -13,9 +17,7 @@ PORT: Final = 8080
 
 def main() -> int:
     """Read the command line, run the command, return its exit code."""
-    parser = make_parser()
-    args = parser.parse_args()
-    return guarded(lambda: dispatch(args))
+    return guarded(lambda: dispatch(make_parser().parse_args()))
 
 
 def make_parser() -> Parser:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import pytest
 import pytest_asyncio
 
+from queue_core.conformance.fixtures import MARKER
 from tests import chromium, pg
 from tests.stores import Schemas
 
@@ -23,6 +24,11 @@ BROWSER_FIXTURES: Final = {"browser", "page"}
 PATIENCE: Final = 15_000
 """Milliseconds that a browser may take for anything, also beside the other tests on a busy machine."""
 POSTGRES_FIXTURES: Final = {"pg_url", "pg_schema", "pg_schemas", "postgres_store", "fresh_postgres_store"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The published tests say which parts of the contract they are about, here as well as where other tests take from them."""
+    config.addinivalue_line("markers", MARKER)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,17 +9,12 @@ import pytest_asyncio
 
 import queue_core.conformance
 from queue_core.clock import HandWoundClock
-from queue_core.conformance.fixtures import MARKER, _parts, another, balanced, clock
+from queue_core.conformance.fixtures import _parts, another, balanced, clock
 from queue_core.expose import Connected
 from tests.journals import check_file
 from tests.stores import EVERY_STORE, url_of
 
 SUITE: Final = Path(queue_core.conformance.__file__).parent
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """The tests say which parts of the contract they are about."""
-    config.addinivalue_line("markers", MARKER)
 
 
 class Suite(pytest.File):

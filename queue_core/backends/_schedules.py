@@ -1,5 +1,6 @@
 """What is shown of a stored schedule, and what is said of one that is not there. Shared by all backends, so that they say the same."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -16,6 +17,9 @@ KEPT_TICKS: Final = 100
 """How many ticks of a schedule are kept."""
 SHOWN_TICKS: Final = 5
 """How many ticks to come are shown."""
+SUSPICIOUS: Final = 60.0
+"""Seconds between two declarations that differ, below which they may be those of two programs."""
+_log = logging.getLogger("prinia.schedules")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,17 @@ def unknown(name: str) -> InvalidValue:
 def first_tick(entry: Entry, now: datetime, last_tick: datetime | None = None) -> datetime | None:
     """Its first tick after now, and after the last one: a clock that was set back repeats none. Raises InvalidValue."""
     return entry.when.next_after(now if last_tick is None else max(now, last_tick))
+
+
+def warn_of_rival(stored: Stored, now: datetime) -> None:
+    """Log that a schedule is declared otherwise than a moment before, as by two programs that do not know of one another."""
+    ago = (now - stored.declared_at).total_seconds()
+    if 0 <= ago < SUSPICIOUS:
+        _log.warning(
+            "The schedule %s was declared otherwise %.0f s ago, and the last declaration counts. If two programs declare it, rename one of theirs.",
+            stored.entry.name,
+            ago,
+        )
 
 
 def next_tick(stored: Stored, entry: Entry, now: datetime) -> datetime | None:

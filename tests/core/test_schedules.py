@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -42,6 +43,25 @@ def reporting(app: App) -> Any:
 
 async def results(app: App) -> list[Any]:
     return [app.codec.decode(task.result or b"null") for task in await drain(app)]
+
+
+async def test_two_programs_that_declare_one_schedule_differently_are_told(
+    wound: App, clock: HandWoundClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rivals() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "prinia.schedules"]
+
+    wound.schedule(Every(minutes=10), reporting(wound), arguments={"kind": "daily"})
+    [schedule] = wound.schedules.values()
+    other = replace(schedule, when=Every(minutes=20))
+    for declared in (schedule, schedule, other):
+        clock.advance(5)
+        await wound.backend.declare_schedules([declared])
+    told = "The schedule report was declared otherwise 10 s ago, and the last declaration counts. If two programs declare it, rename one of theirs."
+    assert rivals() == [told]
+    clock.advance(60)
+    await wound.backend.declare_schedules([schedule])
+    assert rivals() == [told], "what changes later is a new version of the program"
 
 
 # --- ticks become tasks ------------------------------------------------------------------------------------------

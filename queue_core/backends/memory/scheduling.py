@@ -25,6 +25,7 @@ def declare(state: State, schedules: Sequence[Schedule]) -> None:
 
 def _declared(state: State, entry: Entry, stored: Stored | None) -> Stored:
     if stored is not None:
+        _schedules.warn_of_rival(stored, state.now)
         following = _schedules.next_tick(stored, entry, state.now)
         return replace(stored, entry=entry, version=stored.version + 1, declared_at=state.now, next_tick=following)
     first = _schedules.first_tick(entry, state.now)

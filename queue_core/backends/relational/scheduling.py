@@ -102,6 +102,7 @@ async def _change(tx: Transaction, entry: Entry) -> bool:
     stored = await _find(tx, entry.name)
     if stored.entry == entry:
         return False
+    _schedules.warn_of_rival(stored, from_us(tx.now))
     following = _schedules.next_tick(stored, entry, from_us(tx.now))
     return bool(await tx.run("change_schedule", **_schedules.entry_values(entry), now=tx.now, next_tick=_us(following)))
 

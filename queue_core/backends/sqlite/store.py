@@ -5,6 +5,7 @@ gone while it reads leaves none behind that answers no more.
 """
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from queue_core.backends.sqlite.signals import Signals
 from queue_core.backends.sqlite.transaction import Transaction
 from queue_core.backends.sqlite.writer import Writer
 from queue_core.clock import Clock, HandWoundClock
-from queue_core.errors import NotConnected, PriniaError, StoreMissing
+from queue_core.errors import NotConnected, PriniaError, StoreMissing, StoreUnavailable
 from queue_core.loops import Loops
 
 T = TypeVar("T")
@@ -101,7 +102,8 @@ class Store:
             if self._writer is None:
                 return
             if self._loops:
-                self._writer.submit_and_wait(_nothing)  # after it, what this event loop has submitted is done
+                with contextlib.suppress(StoreUnavailable):
+                    self._writer.submit_and_wait(_nothing)  # after it, what this event loop has submitted is done
                 return
             writer, self._writer = self._writer, None
             writer.close()
@@ -151,24 +153,28 @@ class Store:
     async def rows(self, name: str, /, **values: Any) -> list[Row]:
         """All rows that the reading statement ``name`` returns."""
         self.check_open()
+        self.writer.check_file()
         return await (await self._reader()).rows(name, **values)
 
     async def row(self, name: str, /, **values: Any) -> Row | None:
         """The first row that the reading statement ``name`` returns."""
         self.check_open()
+        self.writer.check_file()
         return await (await self._reader()).row(name, **values)
 
     async def _reader(self) -> Reader:
         """The connections on which the running event loop reads, made when it first does."""
         loop = asyncio.get_running_loop()
         if loop not in self._readers:
-            self._readers[loop] = loop.create_task(self._new_reader(loop))
+            self._readers[loop] = loop.create_task(self._new_reader(loop, self.writer))
         return await asyncio.shield(self._readers[loop])
 
-    async def _new_reader(self, loop: asyncio.AbstractEventLoop) -> Reader:
+    async def _new_reader(self, loop: asyncio.AbstractEventLoop, writer: Writer) -> Reader:
         reader = Reader(self.path)
         try:
+            writer.check_file(afresh=True)
             await reader.open()
+            writer.check_file(afresh=True)  # else it may read what the writer does not write
         except (PriniaError, asyncio.CancelledError):
             self._readers.pop(loop, None)
             reader.abandon()

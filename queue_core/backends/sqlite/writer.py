@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol, TypeVar
 from queue_core.backends.relational.tally import Changes
 from queue_core.backends.sqlite.binding import json_list
 from queue_core.backends.sqlite.failures import explain, is_busy
+from queue_core.backends.sqlite.opened import OpenedFile
 from queue_core.backends.sqlite.patience import LOCK_LIMIT, patiently
 from queue_core.backends.sqlite.schema import Synchronous, open_writer
 from queue_core.backends.sqlite.transaction import Transaction, sql
@@ -110,6 +111,10 @@ class Writer:
         if self._pid == os.getpid():
             self._thread.join()
 
+    def check_file(self, *, afresh: bool = False) -> None:
+        """Raise StoreUnavailable when the file was deleted or replaced since it was opened."""
+        self._file.check(afresh=afresh)
+
     def nudge(self) -> None:
         """Let the writer look for others' commits at once, and ask its listener again how often to."""
         self._looked_at = 0.0
@@ -152,6 +157,7 @@ class Writer:
     def _run(self, opened: "Future[None]") -> None:
         try:
             self._connection = open_writer(self._path, self._synchronous)
+            self._file = OpenedFile(self._path)
         except sqlite3.Error as error:
             opened.set_exception(explain(error, self._path))
             return
@@ -250,6 +256,7 @@ class Writer:
 
     def _transaction(self, jobs: list[_Job]) -> tuple[list[_Result], Changes]:
         connection = self._connection
+        self._file.check()
         self._flush_at_commit(any(job.durable for job in jobs))
         patiently(lambda: connection.execute("BEGIN IMMEDIATE"), LOCK_LIMIT)
         try:
@@ -278,7 +285,7 @@ class Writer:
 
 def _is_hopeless(error: Exception) -> bool:
     """Whether every other transaction would fail in the same way now."""
-    return isinstance(error, sqlite3.OperationalError) and is_busy(error)
+    return isinstance(error, StoreUnavailable) or (isinstance(error, sqlite3.OperationalError) and is_busy(error))
 
 
 def _nothing(tx: Transaction) -> None:

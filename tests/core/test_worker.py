@@ -482,9 +482,9 @@ async def test_a_second_stop_gives_back_at_once_what_ignores_it_and_says_so_trul
         await asyncio.sleep(0)
         worker.stop(at_once=True)
     task = await handle.fetch()
+    enough.set()
     assert (task.status, task.attempts) == (Status.PENDING, 0)
     assert "could not be stored" not in caplog.text
-    enough.set()
 
 
 async def test_cancelling_run_gives_everything_back(app: App) -> None:

@@ -194,8 +194,9 @@ class Life:
     # --- working -------------------------------------------------------------------------------------
 
     def _launch(self, claim: Claim) -> None:
+        """Run what a claim brought; give it back where the worker was paused or stopped while the claim was under way."""
         self._idled = False
-        if self._end is None:
+        if self._end is None and self._state is not WorkerState.PAUSED:
             self._quota.launched()
             self._executor.launch(claim, self._acker.put)
         else:

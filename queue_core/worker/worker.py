@@ -294,7 +294,9 @@ class Worker:
         self._finish(End.STOP)
 
     def pause(self) -> None:
-        """Claim nothing; what runs goes on, and heartbeats too. Raises WorkerStateError unless it is running.
+        """Claim nothing; what runs goes on, and heartbeats too. What a claim brings that is under way is given back, which uses no attempt.
+
+        Raises WorkerStateError unless it is running.
 
         >>> async with app.running() as worker:
         ...     worker.pause()

@@ -23,6 +23,7 @@ from queue_core import (
     WorkerNameTaken,
     WorkerStateError,
 )
+from queue_core.backend import Claims
 from queue_core.expose import Actor
 from queue_core.task import DEFAULT_QUEUE, AttemptOutcome, NewTask
 from queue_core.worker import acker
@@ -544,6 +545,32 @@ async def test_a_worker_is_steered_only_where_that_makes_sense(app: App) -> None
         worker.restart()
 
 
+async def test_what_a_claim_brings_that_was_under_way_when_the_worker_was_paused_is_given_back(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    brought, go_on, claim = asyncio.Event(), asyncio.Event(), app.backend.claim
+
+    async def slow(*args: Any, **options: Any) -> Claims:
+        claims = await claim(*args, **options)
+        if claims.tasks and not go_on.is_set():
+            brought.set()
+            await go_on.wait()
+        return claims
+
+    @app.task
+    async def work() -> int:
+        return 1
+
+    monkeypatch.setattr(app.backend, "claim", slow)
+    handle = await work.push()
+    async with working(app) as worker:
+        await asyncio.wait_for(brought.wait(), PATIENCE)
+        worker.pause()
+        go_on.set()
+        task = await becomes(handle, Status.PENDING)
+        assert (task.attempts, worker.running) == (0, 0)
+        worker.resume()
+        assert await handle.result(timeout=PATIENCE) == 1
+
+
 async def test_a_paused_worker_claims_nothing_and_finishes_what_runs(app: App) -> None:
     started, gate = asyncio.Event(), asyncio.Event()
 
@@ -560,7 +587,7 @@ async def test_a_paused_worker_claims_nothing_and_finishes_what_runs(app: App) -
         second = await work.push()
         gate.set()
         await first.result(timeout=PATIENCE)
-        assert (await second.fetch()).status is Status.PENDING
+        await becomes(second, Status.PENDING)
         worker.resume()
         await second.result(timeout=PATIENCE)
 
